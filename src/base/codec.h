@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Encodings of the SAML bindings: strict base64, base64url, raw deflate, URL query and form fields.
+ * Outputs made here are NUL-terminated one octet past their length.
+ */
+#ifndef ES_CODEC_H
+#define ES_CODEC_H
+
+#include "base/es.h"
+
+/* RFC 4648 section 4, strict: canonical padding required, no white space, no line breaks, no stray bits.
+ * ES_BASE64_INVALID. An empty input is invalid. */
+es_rv_t es_codec_base64_decode(es_bytes_t *out, es_bytes_t in, es_why_t *why, apr_pool_t *pool);
+const char *es_codec_base64_encode(es_bytes_t in, apr_pool_t *pool);
+
+/* RFC 4648 section 5 without padding, as cookies and RelayState carry it. Decoding is strict; NULL data = not base64url
+ * (a miss, not an error: the input is a stranger's cookie). */
+es_bytes_t es_codec_base64url_decode(const char *in, apr_pool_t *pool);
+const char *es_codec_base64url_encode(es_bytes_t in, apr_pool_t *pool);
+
+/* Lower-case hexadecimal. */
+const char *es_codec_hex(es_bytes_t in, apr_pool_t *pool);
+
+/* Raw DEFLATE (RFC 1951), SAML bindings 3.4.4.1. */
+es_bytes_t es_codec_deflate(es_bytes_t in, apr_pool_t *pool);
+
+/* Percent-encodes everything but RFC 3986 unreserved characters, upper-case hex. */
+const char *es_codec_url_encode(const char *in, apr_pool_t *pool);
+
+/* Finds the one field `name` in an application/x-www-form-urlencoded body or raw query and decodes it (+ is a space).
+ * *value stays NULL where the field is absent. ES_FORM_MALFORMED: the field stands twice, a broken % escape, or a NUL.
+ */
+es_rv_t es_codec_form_find(const char **value, es_bytes_t form, const char *name, es_why_t *why, apr_pool_t *pool);
+
+/* Escapes & < > " ' and drops control characters, for HTML text and quoted attributes. */
+const char *es_codec_html(const char *in, apr_pool_t *pool);
+
+/* A JSON string literal with its quotes (RFC 8259), < > & escaped as \u00XX. */
+const char *es_codec_json(const char *in, apr_pool_t *pool);
+
+#endif

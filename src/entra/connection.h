@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * One relation to Entra, judged once and immutable from then on. What a virtual host says in directives comes in as
+ * plain text, so that httpd -t, the running server and the unit tests judge it in the same place.
+ */
+#ifndef ES_CONNECTION_H
+#define ES_CONNECTION_H
+
+#include "base/es.h"
+#include "entra/metadata.h"
+
+/* As configured; NULL and 0 mean "not said". */
+typedef struct {
+    const char *base_url;     /* EntraSAMLBaseURL */
+    const char *server_name;  /* ServerName, for the default base URL https://ServerName */
+    int server_port;          /* its port where one is written and it is not 443 or 80; else 0 */
+    const char *entity_id;    /* EntraSAMLEntityID */
+    const char *path;         /* EntraSAMLPath: where the endpoints live, default /saml */
+    const char *reply_url;    /* EntraSAMLReplyURL: path or URL on the base, default <path>/acs */
+    const char *default_page; /* EntraSAMLDefaultPage: path (with query), default / */
+    apr_interval_time_t skew; /* EntraSAMLClockSkew, default 180 s, at most 300 s */
+    const char *const
+        *remote_user; /* EntraSAMLRemoteUser: short names in order, NULL-terminated; default name, nameid */
+} es_connection_conf_t;
+
+typedef struct {
+    es_connection_id_t id;
+    const char *tag;    /* first 8 hex digits of the id, for cookie names and log lines */
+    const char *issuer; /* expected of Entra */
+    const char *entity_id;
+    const char *origin;                                            /* https://host[:port] */
+    const char *reply_url, *login_url, *logout_url, *metadata_url; /* absolute */
+    const char *reply_path, *login_path, *logout_path,
+        *metadata_path; /* the path part, what a request is compared with */
+    const char *default_page;
+    const char *session_cookie; /* __Host-entra-session-<tag> */
+    const char *binding_cookie; /* __Host-entra-signin-<tag> */
+    apr_interval_time_t skew;
+    const char *const *remote_user; /* NULL-terminated */
+    const es_metadata_t *metadata;
+} es_connection_t;
+
+/* Judges and makes. ES_CONFIG_BASE_URL, ES_CONFIG_PATH, ES_CONFIG_REPLY_URL, ES_CONFIG_ENTITY_ID, ES_CONFIG_TIME,
+ * ES_CONFIG_CLAIM, ES_CONFIG_CLASH. Everything referenced must outlive the pool. */
+es_rv_t es_connection_make(es_connection_t **connection, const es_connection_conf_t *conf,
+                           const es_metadata_t *metadata, es_why_t *why, apr_pool_t *pool);
+
+#endif

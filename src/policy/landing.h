@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The one gate for return addresses: whatever comes from a request, a query or a message and ends in a Location header.
+ */
+#ifndef ES_LANDING_H
+#define ES_LANDING_H
+
+#include "base/es.h"
+
+/* Longest landing that travels in RelayState, so that the redirect URL stays within 2,048 characters. */
+#define ES_LANDING_MAX 700
+
+/* *landing = path and query of the candidate when it is on `origin` (https://host[:port]): an absolute URL of that very
+ * origin without userinfo, or a path starting with exactly one slash. The fragment is dropped. ES_LANDING_REFUSED
+ * otherwise. */
+es_rv_t es_landing_read(const char **landing, const char *candidate, const char *origin, es_why_t *why,
+                        apr_pool_t *pool);
+
+#endif

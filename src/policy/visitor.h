@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Who asks: a person following a link, a person sending a form, or a program? Only a navigation can be redirected to
+ * Entra.
+ */
+#ifndef ES_VISITOR_H
+#define ES_VISITOR_H
+
+#include "base/es.h"
+
+typedef enum {
+    ES_VISITOR_NAVIGATION, /* GET or HEAD by a browser that will show what comes */
+    ES_VISITOR_FORM,       /* a person's form post: a page, not JSON */
+    ES_VISITOR_PROGRAM     /* fetch, XHR, API, preflight, subresource: 401 */
+} es_visitor_t;
+
+/* Request header values, NULL where absent. */
+typedef struct {
+    const char *method;
+    const char *accept;
+    const char *sec_fetch_mode;
+    const char *sec_fetch_dest;
+    const char *requested_with; /* X-Requested-With */
+    const char *content_type;
+    const char *upgrade;
+} es_visitor_headers_t;
+
+/* Fetch metadata decides where it is sent (W3C Fetch Metadata: mode navigate with a document destination); else
+ * X-Requested-With: XMLHttpRequest is a program, as is an Accept without text/html (a missing Accept, or one that takes
+ * anything, on a plain GET counts as a navigation: old browsers, curl and link checkers follow redirects). */
+es_visitor_t es_visitor_read(const es_visitor_headers_t *headers);
+
+#endif

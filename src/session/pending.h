@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The pending sign-in: what we must know again when Entra's response comes, sealed into RelayState. The server keeps
+ * nothing.
+ */
+#ifndef ES_PENDING_H
+#define ES_PENDING_H
+
+#include "base/crypto.h"
+#include "base/es.h"
+
+#define ES_PENDING_LIFETIME apr_time_from_sec(3600)
+#define ES_PENDING_ROUNDS 3 /* rounds 0, 1, 2; then a page */
+#define ES_PENDING_TOKEN 16 /* octets of request ID and of truncated hashes */
+
+typedef struct {
+    es_connection_id_t connection;
+    unsigned char request_id[ES_PENDING_TOKEN];
+    unsigned char binding[ES_PENDING_TOKEN]; /* start of SHA-256 of the binding cookie's token */
+    int has_session;
+    es_hash_t session;  /* key of the session whose cookie came with the request, for the ACS to end it */
+    apr_time_t started; /* whole seconds */
+    int round;
+    const char *landing; /* path and query on our origin */
+} es_pending_t;
+
+/* base64url text of the sealed octets. */
+es_rv_t es_pending_seal(const char **relay_state, const es_pending_t *pending, const es_seal_key_t *key, es_why_t *why,
+                        apr_pool_t *pool);
+/* ES_PENDING_UNREADABLE: absent, not base64url, not sealed by this key, another layout version. Age is not judged here.
+ */
+es_rv_t es_pending_open(es_pending_t **pending, const char *relay_state, const es_seal_key_t *key, es_why_t *why,
+                        apr_pool_t *pool);
+
+/* ES_PENDING_EXPIRED when older than ES_PENDING_LIFETIME (or from the future by more than that). */
+es_rv_t es_pending_check_age(const es_pending_t *pending, apr_time_t now, es_why_t *why);
+
+#endif

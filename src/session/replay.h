@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Replay memory: marks that say "this was used", each until its own time, in a piece of shared memory of its own. A
+ * mark is a 96-bit fingerprint and an expiry: 16 octets. Marks are never dropped before their time; when there is no
+ * room, the sign-in fails.
+ */
+#ifndef ES_REPLAY_H
+#define ES_REPLAY_H
+
+#include "base/es.h"
+
+typedef struct es_replay_t es_replay_t;
+
+apr_size_t es_replay_minimum(void);
+es_rv_t es_replay_format(void *memory, apr_size_t size, es_why_t *why);
+es_rv_t es_replay_attach(es_replay_t **replay, void *memory, apr_size_t size, es_why_t *why, apr_pool_t *pool);
+es_rv_t es_replay_recover(es_replay_t *replay, es_why_t *why);
+
+es_rv_t es_replay_find(int *found, es_replay_t *replay, const es_hash_t *mark, apr_time_t now, es_why_t *why);
+/* See mark_add in session/store.h. */
+es_rv_t es_replay_add(int *added, es_replay_t *replay, const es_hash_t *mark, apr_time_t expires, apr_time_t now,
+                      es_why_t *why);
+
+typedef struct {
+    apr_uint64_t room, used;
+    apr_uint64_t added, refused;
+} es_replay_counters_t;
+void es_replay_count(es_replay_counters_t *counters, es_replay_t *replay, apr_time_t now);
+
+#endif

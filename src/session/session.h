@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The session record: one piece of octets without pointers, written once at sign-in, copied once a request and read in
+ * place. session.c explains the layout. And the session's token: 32 random octets in the cookie, SHA-256 of them in the
+ * store.
+ */
+#ifndef ES_SESSION_H
+#define ES_SESSION_H
+
+#include "base/es.h"
+
+/* What a sign-in leaves behind. */
+typedef struct {
+    es_connection_id_t connection;
+    apr_time_t created;
+    apr_time_t authenticated; /* AuthnInstant */
+    apr_time_t ends;          /* SessionNotOnOrAfter, 0 where Entra sent none */
+    const char *user;         /* REMOTE_USER */
+    const char *name_id;      /* "" where absent, here and below */
+    const char *name_id_format;
+    const char *session_index;
+    int n_claims;
+    const es_claim_t *claims;
+} es_session_new_t;
+
+/* A record read in place: every text points into the record. */
+typedef struct {
+    es_bytes_t record;
+    es_connection_id_t connection;
+    apr_time_t created, authenticated, ends;
+    const char *user, *name_id, *name_id_format, *session_index;
+    int n_claims;
+} es_session_t;
+
+/* A claim as the record holds it: the values joined by ';' (with '\;' and '\\' for those two inside a value), as the
+ * environment will carry them, and an index of the values in sorted order for rules. */
+typedef struct {
+    unsigned id;            /* 0: not built in */
+    const char *name;       /* full name; "" for a built-in */
+    const char *short_name; /* "" for a built-in */
+    const char *joined;
+    apr_size_t joined_len;
+    int count;
+    const apr_uint32_t *sorted; /* count offsets into joined, ordered by es_session_compare of the escaped values */
+} es_session_claim_t;
+
+/* ES_RECORD_TOO_LARGE above 1 MiB. The octets are aligned to 8. */
+es_rv_t es_session_pack(es_bytes_t *record, const es_session_new_t *fresh, es_why_t *why, apr_pool_t *pool);
+
+/* Checks every length and offset once, then all reading is safe. The record must be aligned to 8 and outlive the
+ * session. ES_RECORD_INVALID. Allocates nothing. */
+es_rv_t es_session_read(es_session_t *session, es_bytes_t record, es_why_t *why);
+
+/* The claim at an index 0 … n_claims - 1. */
+void es_session_claim(es_session_claim_t *claim, const es_session_t *session, int index);
+
+/* Finds by number (id != 0) or by short or full name; returns 0 on a miss. */
+int es_session_find(es_session_claim_t *claim, const es_session_t *session, unsigned id, const char *name);
+
+/* Order of values: ASCII case folded first, then the octets. The escaped form, ending at an unescaped ';' or NUL. */
+int es_session_compare(const char *a, const char *b);
+
+/* Escapes one value as `joined` holds it. */
+const char *es_session_escape(const char *value, apr_pool_t *pool);
+
+/* Is it still good? `lifetime` and `idle` are the section's. ES_SESSION_FOREIGN, ES_SESSION_EXPIRED, ES_SESSION_IDLE.
+ * A clock set back by less than an hour changes nothing; a record from further in the future is expired. */
+es_rv_t es_session_judge(const es_session_t *session, const es_connection_id_t *connection, apr_time_t last_used,
+                         apr_time_t now, apr_interval_time_t lifetime, apr_interval_time_t idle, es_why_t *why);
+
+/* A new token: *cookie is its base64url (43 characters), *key its hash. */
+es_rv_t es_session_token_make(const char **cookie, es_hash_t *key, es_why_t *why, apr_pool_t *pool);
+/* The key of a cookie value; returns 0 when it is no token. */
+int es_session_token_read(es_hash_t *key, const char *cookie, apr_pool_t *pool);
+
+#endif

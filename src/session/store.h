@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What a store of sessions can do. The flow knows nothing else of it; shared memory (session/shm) is one, other nodes'
+ * stores will be others. All functions may run in any thread and process at once.
+ */
+#ifndef ES_STORE_H
+#define ES_STORE_H
+
+#include "base/es.h"
+
+typedef struct es_store_t es_store_t;
+
+typedef struct {
+    es_bytes_t
+        record; /* a copy in the caller's pool, aligned to 8; data == NULL: no such session, a miss and no error */
+    apr_time_t expires, last_used;
+    apr_size_t slot; /* the store's own, for touch */
+} es_stored_t;
+
+struct es_store_t {
+    void *self;
+
+    /* Finds and copies; no lock, nothing written. An expired record is a miss. */
+    es_rv_t (*find)(es_stored_t *stored, es_store_t *store, const es_hash_t *key, apr_time_t now, es_why_t *why,
+                    apr_pool_t *pool);
+    /* Adds a record that lives until `expires`. ES_STORE_FULL, ES_RECORD_TOO_LARGE. */
+    es_rv_t (*insert)(es_store_t *store, const es_hash_t *key, es_bytes_t record, apr_time_t expires, apr_time_t now,
+                      es_why_t *why);
+    /* Notes that the session found there was used; without a lock, a session that has gone meanwhile is left alone. */
+    void (*touch)(es_store_t *store, const es_hash_t *key, const es_stored_t *stored, apr_time_t now);
+    /* Ends the session; a miss is no error. *removed says whether there was one (may be NULL). */
+    es_rv_t (*remove)(int *removed, es_store_t *store, const es_hash_t *key, es_why_t *why);
+
+    /* Is the mark there and alive? */
+    es_rv_t (*mark_find)(int *found, es_store_t *store, const es_hash_t *mark, apr_time_t now, es_why_t *why);
+    /* Sets the mark until `expires`, atomically: of any number of callers exactly one sees *added != 0.
+     * ES_MARKS_FULL: no room, nothing was set. A mark is never dropped before its time. */
+    es_rv_t (*mark_add)(int *added, es_store_t *store, const es_hash_t *mark, apr_time_t expires, apr_time_t now,
+                        es_why_t *why);
+};
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The session table: variable-size records under 32-octet keys in a piece of memory that several processes map, at
+ * different addresses. Readers take no lock and write nothing; writers hold one robust mutex per shard; a writer killed
+ * at any instruction loses at most its own record. table.c explains the layout and its invariants.
+ *
+ * The table takes memory and nothing else from its caller: no clock, no file, no log.
+ */
+#ifndef ES_TABLE_H
+#define ES_TABLE_H
+
+#include "base/es.h"
+#include "session/store.h"
+
+/* Process-local handle of one table. */
+typedef struct es_table_t es_table_t;
+
+typedef struct {
+    apr_uint64_t blocks, blocks_used; /* capacity and fill, in blocks of ES_TABLE_BLOCK octets */
+    apr_uint64_t records;
+    apr_uint64_t inserted, removed, expired, evicted, refused, repaired;
+} es_table_counters_t;
+
+#define ES_TABLE_BLOCK 256 /* octets a block, header of the block included */
+#define ES_TABLE_RECORD_MAX (1024 * 1024)
+
+/* The smallest memory a table can live in, in octets. */
+apr_size_t es_table_minimum(void);
+
+/* Lays out an empty table in memory that is zeroed or whose content does not matter; aligned to 4,096. */
+es_rv_t es_table_format(void *memory, apr_size_t size, es_why_t *why);
+
+/* Attaches to a formatted table. ES_CONFIG_STATE: not one, or of another size or layout. Nothing is written. */
+es_rv_t es_table_attach(es_table_t **table, void *memory, apr_size_t size, es_why_t *why, apr_pool_t *pool);
+
+/* Re-makes every mutex and checks every shard; only while no other process has the memory mapped in use. */
+es_rv_t es_table_recover(es_table_t *table, es_why_t *why);
+
+es_rv_t es_table_find(es_stored_t *stored, es_table_t *table, const es_hash_t *key, apr_time_t now, es_why_t *why,
+                      apr_pool_t *pool);
+/* When full: expired records first, then the longest idle of a sample, of any session; ES_STORE_FULL only when even
+ * that gives no room. A record that is already under the key is replaced. */
+es_rv_t es_table_insert(es_table_t *table, const es_hash_t *key, es_bytes_t record, apr_time_t expires, apr_time_t now,
+                        es_why_t *why);
+void es_table_touch(es_table_t *table, const es_hash_t *key, const es_stored_t *stored, apr_time_t now);
+es_rv_t es_table_remove(int *removed, es_table_t *table, const es_hash_t *key, es_why_t *why);
+
+/* Frees at most `steps` expired records, starting where the last call stopped; returns how many. */
+int es_table_expire(es_table_t *table, apr_time_t now, int steps);
+
+void es_table_count(es_table_counters_t *counters, es_table_t *table);
+
+#endif

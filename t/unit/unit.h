@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * What every unit test shares. A file t/unit/test_<name>.c defines `Suite *suite_<name>(void)` and stands in suites.def.
+ * What every unit test shares. A file t/unit/test_<name>.c defines `Suite *suite_<name>(void)` and stands in
+ * suites.def.
  */
 #ifndef UNIT_H
 #define UNIT_H
@@ -23,8 +24,8 @@ TCase *unit_case(Suite *suite, const char *name);
 /* A file read whole (NUL-terminated); the test fails where it is missing. */
 es_bytes_t unit_file(const char *path);
 
-/* The path of a genuine Microsoft sample below ENTRA_FIXTURES; NULL where the folder is not there: the test then returns,
- * and main.c says at the end how many were skipped for it. */
+/* The path of a genuine Microsoft sample below ENTRA_FIXTURES; NULL where the folder is not there: the test then
+ * returns, and main.c says at the end how many were skipped for it. */
 const char *unit_fixture(const char *name);
 
 /* A time of the form 2021-04-09T12:53:30Z, for injected clocks. */

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Path 3: an authenticated request. Read-only but for the note that the session was used.
+ */
+#include "base/cookie.h"
+#include "flow/flow.h"
+
+/* A session's last use is noted when it moved by this fraction of the idle limit: a busy session writes its cache line
+ * a few times an hour, and an idle one ends at most that much too early. */
+#define TOUCH_FRACTION 16
+
+static es_rv_t find(es_session_t *session, const es_flow_t *flow, const char *cookie, apr_interval_time_t lifetime,
+                    apr_interval_time_t idle, es_why_t *why)
+{
+    es_hash_t key;
+    es_stored_t stored;
+    es_rv_t rv;
+
+    if (!es_session_token_read(&key, cookie, flow->pool)) {
+        return es_fail(why, ES_SESSION_NONE, "the session cookie is no token");
+    }
+    rv = flow->store->find(&stored, flow->store, &key, flow->now, why, flow->pool);
+    if (rv != ES_OK) {
+        return rv;
+    }
+    if (!stored.record.data) {
+        return es_fail(why, ES_SESSION_NONE, "the session cookie names no session");
+    }
+    rv = es_session_read(session, stored.record, why);
+    if (rv == ES_OK) {
+        rv = es_session_judge(session, &flow->site->connection->id, stored.last_used, flow->now, lifetime, idle, why);
+    }
+    if (rv == ES_OK && flow->now - stored.last_used > idle / TOUCH_FRACTION) {
+        flow->store->touch(flow->store, &key, &stored, flow->now);
+    }
+    return rv;
+}
+
+es_rv_t es_resume_find(es_session_t *session, const es_flow_t *flow, apr_interval_time_t lifetime,
+                       apr_interval_time_t idle, es_why_t *why)
+{
+    const char *cursor = flow->cookies;
+    const char *cookie;
+    es_why_t first = ES_WHY_INIT;
+
+    while ((cookie = es_cookie_next(&cursor, flow->site->connection->session_cookie, flow->pool))) {
+        es_why_t tried = ES_WHY_INIT;
+
+        if (find(session, flow, cookie, lifetime, idle, &tried) == ES_OK) {
+            return ES_OK;
+        }
+        if (first.rv == ES_OK || first.rv == ES_SESSION_NONE) {
+            first = tried;
+        }
+    }
+    if (first.rv == ES_OK) {
+        return es_fail(why, ES_SESSION_NONE, "no session cookie");
+    }
+    return es_fail(why, first.rv, "%s", first.text);
+}

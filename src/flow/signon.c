@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Path 1: no session. The pending sign-in travels sealed in RelayState, so nothing is kept here for a stranger; one
+ * small cookie binds any number of them to the browser.
+ */
+#include "flow/signon.h"
+
+#include "policy/landing.h"
+
+/* Sessions made for one landing within a minute whose cookie never came back: the next would be the same. */
+#define LOST_SESSIONS 2
+
+int es_signon_binding(es_binding_t *binding, const es_flow_t *flow, const unsigned char *wanted)
+{
+    const char *cursor = flow->cookies;
+    const char *cookie;
+
+    while ((cookie = es_cookie_next(&cursor, flow->site->connection->binding_cookie, flow->pool))) {
+        unsigned char hash[ES_PENDING_TOKEN];
+        es_binding_t found;
+
+        if (!es_binding_read(&found, cookie, flow->pool)) {
+            continue;
+        }
+        es_binding_hash(hash, &found);
+        if (!wanted || es_crypto_equal(hash, wanted, sizeof hash)) {
+            *binding = found;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+void es_signon_set_cookie(es_answer_t *answer, const char *name, const char *value, es_cookie_site_t site,
+                          const es_flow_t *flow)
+{
+    answer->cookies[answer->n_cookies++] = es_cookie_set(name, value, site, flow->pool);
+}
+
+/* The first session cookie that is a token at all: what the ACS shall end, since it will not see that cookie itself. */
+static void note_session(es_pending_t *pending, const es_flow_t *flow)
+{
+    const char *cursor = flow->cookies;
+    const char *cookie;
+
+    while ((cookie = es_cookie_next(&cursor, flow->site->connection->session_cookie, flow->pool))) {
+        if (es_session_token_read(&pending->session, cookie, flow->pool)) {
+            pending->has_session = 1;
+            return;
+        }
+    }
+}
+
+/* Everything but round, landing and session is new. */
+static es_rv_t begin(es_answer_t *answer, const es_flow_t *flow, es_pending_t *pending, es_why_t *why)
+{
+    const es_connection_t *connection = flow->site->connection;
+    es_request_id_t request_id;
+    es_binding_t binding;
+    const char *relay_state;
+    int known = es_signon_binding(&binding, flow, NULL);
+    es_rv_t rv;
+
+    if (!known && (rv = es_binding_make(&binding, why)) != ES_OK) {
+        return rv;
+    }
+    if ((rv = es_crypto_random(request_id.octet, sizeof request_id.octet, why)) != ES_OK) {
+        return rv;
+    }
+    pending->connection = connection->id;
+    memcpy(pending->request_id, request_id.octet, sizeof pending->request_id);
+    es_binding_hash(pending->binding, &binding);
+    pending->started = flow->now;
+    if ((rv = es_pending_seal(&relay_state, pending, flow->key, why, flow->pool)) != ES_OK) {
+        return rv;
+    }
+    answer->location = es_request_url(flow->site->request, &request_id, relay_state, flow->now, flow->pool);
+    if (!known) {
+        es_signon_set_cookie(answer, connection->binding_cookie, es_binding_text(&binding, flow->pool), ES_COOKIE_NONE,
+                             flow);
+    }
+    return ES_OK;
+}
+
+es_rv_t es_signon_start(es_answer_t *answer, const es_flow_t *flow, const char *landing, es_why_t *why)
+{
+    const es_connection_t *connection = flow->site->connection;
+    es_pending_t pending = { .round = 0 };
+    es_why_t refused = ES_WHY_INIT;
+    es_binding_t binding;
+
+    if (es_landing_read(&pending.landing, landing, connection->origin, &refused, flow->pool) != ES_OK ||
+        strlen(pending.landing) > ES_LANDING_MAX) {
+        pending.landing = connection->default_page;
+    }
+    note_session(&pending, flow);
+    if (!pending.has_session && es_signon_binding(&binding, flow, NULL) &&
+        es_binding_visits(&binding, pending.landing, flow->now) >= LOST_SESSIONS) {
+        return es_fail(why, ES_SESSION_LOOP, "%d sessions made for %.200s within a minute, none came back",
+                       LOST_SESSIONS, pending.landing);
+    }
+    return begin(answer, flow, &pending, why);
+}
+
+es_rv_t es_signon_restart(es_answer_t *answer, const es_flow_t *flow, const es_pending_t *pending, es_why_t *why)
+{
+    es_pending_t again = *pending;
+
+    again.round++;
+    if (again.round >= ES_PENDING_ROUNDS) {
+        return es_fail(why, ES_SIGNON_LOOP, "the sign-on for %.200s was started %d times", again.landing,
+                       ES_PENDING_ROUNDS);
+    }
+    return begin(answer, flow, &again, why);
+}

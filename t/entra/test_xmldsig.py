@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 from lxml import etree
 
-import xmldsig
+from entra import xmldsig
 
 ASSERTION = "urn:oasis:names:tc:SAML:2.0:assertion"
 NOTE = "urn:example:note"

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an administrator enters in the portal: the tenant and its enterprise applications."""
+
+import uuid
+from dataclasses import dataclass, field
+
+from . import names
+from .keys import TENANT_SUBJECT, Signer
+
+SIGN_ASSERTION = "assertion"
+SIGN_RESPONSE = "response"
+SIGN_BOTH = "both"
+
+
+@dataclass
+class Application:
+    """One enterprise application, in the portal's words.
+
+    identifiers   Identifier (Entity ID), one or more; compared letter by letter
+    reply_urls    Reply URL (Assertion Consumer Service URL); the first is the default
+    sign          Signing Option: SIGN_ASSERTION (the portal's default), SIGN_RESPONSE or SIGN_BOTH
+    digest        Signing Algorithm: "sha256" or "sha1"
+    name_id       Unique User Identifier: an attribute of User, or "pairwise" for the opaque one
+    extra_claims  additional claims: full name to attribute of User, or to a function of the User
+    group_limit   Entra's 150: with more groups the claim is replaced by a link; None emits any number
+    signer        the active certificate; standby holds those that are in the metadata but inactive
+    """
+
+    identifiers: list
+    reply_urls: list
+    name: str = "Application"
+    sign: str = SIGN_ASSERTION
+    digest: str = "sha256"
+    name_id: str = "upn"
+    name_id_format: str = names.FORMAT_EMAIL
+    extra_claims: dict = field(default_factory=dict)
+    group_limit: int = 150
+    signer: Signer = field(default_factory=Signer)
+    standby: list = field(default_factory=list)
+    app_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    @property
+    def certificates(self):
+        """All certificates of the application's metadata. Entra does not say which of them is active."""
+        return [*self.standby, self.signer]
+
+    def audience(self, identifier):
+        """The Audience for a request with this Issuer: not being a URI it gets "spn:" in front."""
+        return identifier if ":" in identifier else "spn:" + identifier
+
+
+@dataclass
+class Tenant:
+    """One directory. Its own key signs the metadata documents that belong to no application."""
+
+    tenant_id: str = "7f3a1c52-9d4e-4b60-8a17-2c5d9e0b1f34"
+    signer: Signer = field(default_factory=lambda: Signer(TENANT_SUBJECT, years=2))
+
+    @property
+    def issuer(self):
+        return f"https://sts.windows.net/{self.tenant_id}/"

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the lookalike does, before any HTTP: read a request, answer it for a user, remember both."""
+
+import base64
+import collections
+import datetime
+import secrets
+import urllib.parse
+from dataclasses import dataclass
+from typing import Optional
+
+from . import names, response, tamper
+from .claims import name_id
+from .directory import Tenant
+from .metadata import federation_metadata
+from .request import Answered, AuthnRequest, Refused, check, read_post, read_redirect
+from .users import USERS, User
+
+
+@dataclass
+class Form:
+    """The form that a browser posts to the application."""
+
+    action: str
+    fields: dict
+
+    def xml(self):
+        return base64.b64decode(self.fields["SAMLResponse"])
+
+
+@dataclass
+class Received:
+    """One message that came to the SAML endpoint, and what became of it: a request, or the code of the refusal."""
+
+    binding: str
+    parameters: dict
+    request: Optional[AuthnRequest] = None
+    refused: Optional[str] = None
+
+
+@dataclass
+class Session:
+    """Who is signed in at the lookalike itself, by cookie: the next sign-on asks nothing."""
+
+    user: User
+    since: datetime.datetime
+
+
+class Service:
+    """The lookalike without HTTP.
+
+    received    list of Received, oldest first
+    sessions    cookie value to Session
+    skew        timedelta by which the lookalike's clock is wrong
+    """
+
+    def __init__(self, applications, *, tenant=None, users=None, base_url="https://login.microsoftonline.com"):
+        self.applications = list(applications)
+        self.tenant = tenant or Tenant()
+        self.users = users or USERS
+        self.base_url = base_url
+        self.received = []
+        self.sessions = {}
+        self.skew = datetime.timedelta()
+        self._tampers = collections.deque()
+
+    @property
+    def login(self):
+        """The address of everything that belongs to the tenant."""
+        return f"{self.base_url}/{self.tenant.tenant_id}"
+
+    @property
+    def endpoint(self):
+        return f"{self.login}/saml2"
+
+    def metadata(self, application=None, **options):
+        """The metadata document of an application, or (for None) of the tenant, which lacks the applications' keys."""
+        if application is None:
+            return federation_metadata(self.tenant, self.login, [self.tenant.signer], self.tenant.signer, **options)
+        return federation_metadata(self.tenant, self.login, application.certificates, application.signer, **options)
+
+    def tamper(self, change):
+        """Make the next response wrong: a name of TAMPERS, a Tamper or a function of response.Facts. Calls queue up."""
+        self._tampers.append(tamper.tamper(change))
+
+    def receive(self, binding, parameters):
+        """Judge a message that came by "redirect" or "post" and record it: an AuthnRequest, or Refused, or Answered."""
+        entry = Received(binding, parameters)
+        self.received.append(entry)
+        try:
+            entry.request = self.judge(binding, parameters)
+        except Refused as refusal:
+            entry.refused = refusal.code
+            raise
+        return entry.request
+
+    def judge(self, binding, parameters):
+        """As receive(), without a record."""
+        xml = read_post(parameters) if binding == "post" else read_redirect(parameters)
+        return check(xml, parameters.get("RelayState"), self.endpoint, self.applications)
+
+    def answer(self, request, user, since=None):
+        """The response to a request for a user who signed in at `since` (None: just now)."""
+        return self._respond(request.application, user, since, request)
+
+    def launch(self, application, user, since=None):
+        """A response that nobody asked for: the application was started from My Apps or the portal's Test button."""
+        return self._respond(application, user, since, None)
+
+    def fail(self, failure):
+        """The response that tells the application of an Answered."""
+        now = self._now()
+        return self._form(response.build_failure(self.tenant, failure, now), failure.request)
+
+    def refuse_silent(self, request):
+        """The answer to IsPassive when nobody is signed in. Microsoft does not document its form; this is SAML's."""
+        text = "A silent sign-in request was sent but no user is signed in."
+        return Answered("50058", text, request, names.RESPONDER, names.NO_PASSIVE)
+
+    def sign_in(self, location, user):
+        """What a browser sent to `location` would post to the application after choosing `user` (a key of users)."""
+        query = urllib.parse.urlsplit(location).query
+        parameters = dict(urllib.parse.parse_qsl(query, keep_blank_values=True))
+        return self.answer(self.receive("redirect", parameters), self.users[user])
+
+    def open_session(self, user):
+        """Sign a user in at the lookalike; returns the value of the cookie."""
+        value = secrets.token_urlsafe(24)
+        self.sessions[value] = Session(user, self._now())
+        return value
+
+    def _respond(self, application, user, since, request):
+        if not name_id(application, user):
+            raise Refused("501241", f"The NameID claim has no value for the user '{user.upn}'.")
+        now = self._now()
+        said = response.facts(self.tenant, application, user, since or now, now, request)
+        change = self._tampers.popleft() if self._tampers else tamper.Tamper()
+        if change.facts:
+            change.facts(said)
+        tree = response.build(said)
+        if change.unsigned:
+            change.unsigned(tree)
+        response.sign(tree, said)
+        if change.signed:
+            change.signed(tree)
+        form = self._form(tree, request, application)
+        if change.form:
+            change.form(form.fields)
+        return form
+
+    def _form(self, tree, request, application=None):
+        encoded = base64.b64encode(response.to_text(tree).encode("utf-8")).decode("ascii")
+        fields = {"SAMLResponse": encoded}
+        if request is not None and request.relay_state is not None:
+            fields["RelayState"] = request.relay_state
+        return Form(request.reply_url if request is not None else application.reply_urls[0], fields)
+
+    def _now(self):
+        return datetime.datetime.utcnow() + self.skew

@@ -9,7 +9,9 @@
 #include "base/es.h"
 
 /* Advice for the code in a StatusMessage "AADSTSnnnnn: …" (ACSnnnnn of old), NULL where there is no code or none we
- * know. *code = the number, 0 where there is none. */
+ * know (or no message: NULL). Entra puts the cause behind a general code ("AADSTS75006: … AADSTS90011: …"), so of
+ * several the last one we know counts. *code = its number; the first number where we know none, 0 where there is none.
+ * The advice is for the administrator, plain ASCII. */
 const char *es_aadsts_find(long *code, const char *status_message);
 
 #endif

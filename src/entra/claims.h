@@ -9,6 +9,9 @@
 #include "base/es.h"
 #include "saml/assertion.h"
 
+/* Longest short name, derived or given. */
+#define ES_CLAIMS_SHORT_MAX 64
+
 /* EntraSAMLClaim: a full claim name and the short name the administrator gives it. */
 typedef struct {
     const char *name;
@@ -23,22 +26,25 @@ const char *es_claims_short_name(unsigned id);
  * in. */
 unsigned es_claims_find(const char *name);
 
-/* A safe short name from a full one: its last segment behind / : or #, lower-case, every run of other characters one _;
- * "claim_" before it when it would be empty, start with a digit, or be a built-in's. */
+/* A safe short name from a full one: its last segment behind / : or #, lower-case, every run of anything but letters
+ * and digits one _, none at either end, at most ES_CLAIMS_SHORT_MAX characters; "claim_" before it when it would be
+ * empty, start with a digit, or be a built-in's. */
 const char *es_claims_derive(const char *name, apr_pool_t *pool);
 
-/* ES_CONFIG_CLAIM: a short name that is not [a-z][a-z0-9_]*, that a built-in claim has, or given twice. */
+/* ES_CONFIG_CLAIM: a short name that is not [a-z][a-z0-9_]* of at most ES_CLAIMS_SHORT_MAX characters, or that a
+ * built-in claim has; a full name that is empty, holds white space, or is built in itself; either given twice. */
 es_rv_t es_claims_check_aliases(const es_claim_alias_t *aliases, int n_aliases, es_why_t *why);
 
-/* The claims of an assertion, one entry a short name, in order of appearance. Attributes of the same full name are
- * joined; a built-in claim under its URI wins over the bare word; of two unknown claims deriving the same short name
- * the first wins (*n_dropped counts the others). NameID is the claim "nameid", SessionIndex and the like are none.
- * Attributes without values are left out. */
+/* The claims of an assertion, one entry a short name, in order of appearance, NameID ("nameid") first. Attributes of
+ * the same full name are joined. Where two full names lead to one short name, one of them is taken: a built-in claim
+ * under its URI before the bare word, an alias before a derived name, else the first; *n_dropped counts the others.
+ * Nothing but the NameID is "nameid"; attributes that call themselves so are dropped. Attributes without values are
+ * left out, values are taken over octet by octet. The texts are the assertion's and the aliases' own. Cannot fail. */
 es_rv_t es_claims_read(const es_claim_t **claims, int *n_claims, int *n_dropped, const es_assertion_t *assertion,
                        const es_claim_alias_t *aliases, int n_aliases, es_why_t *why, apr_pool_t *pool);
 
 /* REMOTE_USER: the first of the listed short names that is present with exactly one non-empty value free of control
- * characters. ES_REMOTE_USER_MISSING names the list. */
+ * characters. ES_REMOTE_USER_MISSING names the list, and what was wrong with each. */
 es_rv_t es_claims_user(const char **user, const es_claim_t *claims, int n_claims, const char *const *list,
                        es_why_t *why);
 

@@ -40,8 +40,17 @@ typedef struct {
     const es_metadata_t *metadata;
 } es_connection_t;
 
-/* Judges and makes. ES_CONFIG_BASE_URL, ES_CONFIG_PATH, ES_CONFIG_REPLY_URL, ES_CONFIG_ENTITY_ID, ES_CONFIG_TIME,
- * ES_CONFIG_CLAIM, ES_CONFIG_CLASH. Everything referenced must outlive the pool. */
+/* Judges and makes.
+ *   ES_CONFIG_BASE_URL   not https://host[:port], with at most a slash behind it; or neither it nor a ServerName
+ *   ES_CONFIG_PATH       path or default page is none; the path ends with a slash or holds a percent escape; the
+ * default page has more than 512 characters ES_CONFIG_ENTITY_ID  empty, white space, control characters, not UTF-8,
+ * more than 1,024 octets. It is an opaque string, kept octet by octet; default: the metadata URL ES_CONFIG_REPLY_URL
+ * neither an endpoint path nor an https URL with one on the origin of the base URL; user, query, fragment; more than
+ * 256 characters or one Entra takes in no reply URL. A URL is kept octet by octet (an explicit :443, the case of the
+ * host), since Entra compares it so ES_CONFIG_TIME       skew below 0 or above 300 s ES_CONFIG_CLAIM      remote_user
+ * is empty or holds something that is no short name ES_CONFIG_CLASH      two endpoints with one path, or the default
+ * page is an endpoint (a GET of the reply URL goes there, and login and logout end there: a loop) Everything referenced
+ * must outlive the pool. */
 es_rv_t es_connection_make(es_connection_t **connection, const es_connection_conf_t *conf,
                            const es_metadata_t *metadata, es_why_t *why, apr_pool_t *pool);
 

@@ -14,14 +14,21 @@ typedef struct es_rule_t es_rule_t;
 /* Resolves a claim name of a rule to its number, 0 when it is not built in (entra/claims: es_claims_find). */
 typedef unsigned es_rule_resolve_t(const char *name);
 
-/* The line behind the provider's name. Terms are separated by white space; quotes (" or ') keep a term together, as
- * httpd's own directives do. The name ends at the first ':' or '~' (behind "//" in an http(s) URI). A regex is PCRE2,
- * unanchored, matched against each value. ES_CONFIG_RULE, ES_CONFIG_REGEX. */
+/* The line behind the provider's name. Terms are separated by white space. Quotes (" or ') around a whole term keep it
+ * together; inside them a backslash before the quote or before a backslash takes it literally, outside them before a
+ * backslash, as in all of httpd's configuration (ap_getword_conf).
+ *
+ * The name ends at the first ':' or '~', in an http(s) URI at the first behind its authority; it is a short name or a
+ * full one. A claim called urn:… can only be named by a short name. A regex is PCRE2 in UTF-8, unanchored, matched
+ * against each value; $ matches at the very end only.
+ *
+ * ES_CONFIG_RULE: no term, no : or ~, an empty name, value or regex, a urn: name, quotes that do not close, that open
+ * behind the name, or that something follows. ES_CONFIG_REGEX: does not compile. */
 es_rv_t es_rule_make(es_rule_t **rule, const char *line, es_rule_resolve_t *resolve, es_why_t *why, apr_pool_t *pool);
 
 /* ES_OK when a term is met; else ES_ACCESS_DENIED, and the sentence says for each term whether the claim was absent or
  * which number of values did not match (values themselves are not told). GUID values compare without regard to case,
- * all others exactly. */
+ * all others exactly. A regex that takes too many steps for a value, or a value that is not UTF-8, does not match. */
 es_rv_t es_rule_check(const es_rule_t *rule, const es_session_t *session, es_why_t *why, apr_pool_t *pool);
 
 #endif

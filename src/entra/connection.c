@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "entra/connection.h"
+
+#include "base/codec.h"
+#include "base/crypto.h"
+#include "base/url.h"
+
+#include <apr_strings.h>
+#include <libxml/xmlstring.h>
+
+#define URL_MAX 2048
+#define ENTITY_ID_MAX 1024 /* SAML core 8.3.6 */
+#define REPLY_URL_MAX 256  /* Microsoft, "Redirect URI (reply URL) best practices and limitations" */
+#define PAGE_MAX 512       /* must find room in RelayState, as every landing */
+#define SKEW_DEFAULT apr_time_from_sec(180)
+#define SKEW_MAX apr_time_from_sec(300) /* what Microsoft sanctions, "SAML token claims reference" */
+#define SHORT_NAME_MAX 64
+
+static es_rv_t read_base(es_url_t *base, const es_connection_conf_t *conf, es_why_t *why, apr_pool_t *pool)
+{
+    const char *text = conf->base_url;
+    es_why_t cause = ES_WHY_INIT;
+
+    if (!text && (!conf->server_name || !*conf->server_name)) {
+        return es_fail(why, ES_CONFIG_BASE_URL, "there is neither EntraSAMLBaseURL nor ServerName");
+    }
+    if (!text) {
+        text = conf->server_port ? apr_psprintf(pool, "https://%s:%d", conf->server_name, conf->server_port)
+                                 : apr_pstrcat(pool, "https://", conf->server_name, NULL);
+    }
+    if (es_url_read(base, text, URL_MAX, &cause, pool) != ES_OK) {
+        return es_fail(why, ES_CONFIG_BASE_URL, "\"%.200s\" is not a base URL: %.200s", text, cause.text);
+    }
+    if (!base->scheme || strcmp(base->scheme, "https") != 0) {
+        return es_fail(why, ES_CONFIG_BASE_URL, "base URL \"%.200s\" is not https", text);
+    }
+    if (!base->host || base->user || base->query || base->fragment || (*base->path && strcmp(base->path, "/") != 0)) {
+        return es_fail(why, ES_CONFIG_BASE_URL, "base URL \"%.200s\" is more or less than https://host[:port]", text);
+    }
+    return ES_OK;
+}
+
+/* httpd compares requests in decoded form, Entra in written form: without percent escapes both are the same. */
+static int is_endpoint_path(const char *path)
+{
+    return es_url_is_path(path) && !strchr(path, '%') && path[1];
+}
+
+static es_rv_t make_paths(es_connection_t *made, const es_connection_conf_t *conf, es_why_t *why, apr_pool_t *pool)
+{
+    const char *path = conf->path ? conf->path : "/saml";
+
+    if (!is_endpoint_path(path) || path[strlen(path) - 1] == '/') {
+        return es_fail(why, ES_CONFIG_PATH,
+                       "path \"%.200s\" of the endpoints does not start with /, ends with /, or holds more than a path",
+                       path);
+    }
+    made->login_path = apr_pstrcat(pool, path, "/login", NULL);
+    made->logout_path = apr_pstrcat(pool, path, "/logout", NULL);
+    made->metadata_path = apr_pstrcat(pool, path, "/metadata", NULL);
+    made->reply_path = apr_pstrcat(pool, path, "/acs", NULL);
+    return ES_OK;
+}
+
+/* An absolute reply URL: on our origin, and nothing but origin and path. */
+static es_rv_t read_reply_url(const char **path, const char *text, const es_url_t *base, es_why_t *why,
+                              apr_pool_t *pool)
+{
+    es_why_t cause = ES_WHY_INIT;
+    es_url_t url;
+
+    if (es_url_read(&url, text, URL_MAX, &cause, pool) != ES_OK) {
+        return es_fail(why, ES_CONFIG_REPLY_URL, "\"%.200s\" is not a reply URL: %.200s", text, cause.text);
+    }
+    if (!url.scheme || !url.host || !es_url_same_origin(&url, base)) {
+        return es_fail(why, ES_CONFIG_REPLY_URL, "reply URL \"%.200s\" is not on the base URL %.200s", text,
+                       es_url_origin(base, pool));
+    }
+    if (url.user || url.query || url.fragment) {
+        return es_fail(why, ES_CONFIG_REPLY_URL, "reply URL \"%.200s\" has a user, a query or a fragment", text);
+    }
+    *path = url.path;
+    return ES_OK;
+}
+
+static es_rv_t make_reply(es_connection_t *made, const es_connection_conf_t *conf, const es_url_t *base, es_why_t *why,
+                          apr_pool_t *pool)
+{
+    es_rv_t rv = ES_OK;
+
+    if (conf->reply_url && conf->reply_url[0] == '/') {
+        made->reply_path = conf->reply_url;
+    } else if (conf->reply_url) {
+        rv = read_reply_url(&made->reply_path, conf->reply_url, base, why, pool);
+    }
+    if (rv != ES_OK) {
+        return rv;
+    }
+    made->reply_url = conf->reply_url && conf->reply_url[0] != '/'
+                          ? conf->reply_url
+                          : apr_pstrcat(pool, made->origin, made->reply_path, NULL);
+    if (!is_endpoint_path(made->reply_path)) {
+        return es_fail(why, ES_CONFIG_REPLY_URL, "the path of reply URL \"%.200s\" is not a plain path below /",
+                       made->reply_url);
+    }
+    if (strlen(made->reply_url) > REPLY_URL_MAX || made->reply_url[strcspn(made->reply_url, "!$'(),;")]) {
+        return es_fail(
+            why, ES_CONFIG_REPLY_URL,
+            "reply URL \"%.200s\" cannot be registered in Entra: more than %d characters, or one of ! $ ' ( ) "
+            ", ;",
+            made->reply_url, REPLY_URL_MAX);
+    }
+    return ES_OK;
+}
+
+/* Entra takes any string (URL, URN, a bare word), unique in the tenant, and compares it octet by octet. */
+static es_rv_t check_entity_id(const char *entity_id, es_why_t *why)
+{
+    const unsigned char *c;
+
+    if (!*entity_id || strlen(entity_id) > ENTITY_ID_MAX) {
+        return es_fail(why, ES_CONFIG_ENTITY_ID, "the entity ID is empty or longer than %d octets", ENTITY_ID_MAX);
+    }
+    for (c = (const unsigned char *)entity_id; *c; c++) {
+        if (*c <= 0x20 || *c == 0x7f) {
+            return es_fail(why, ES_CONFIG_ENTITY_ID, "entity ID \"%.200s\" holds white space", entity_id);
+        }
+    }
+    if (!xmlCheckUTF8((const unsigned char *)entity_id)) {
+        return es_fail(why, ES_CONFIG_ENTITY_ID, "entity ID \"%.200s\" is not UTF-8", entity_id);
+    }
+    return ES_OK;
+}
+
+static es_rv_t make_page(es_connection_t *made, const char *text, es_why_t *why, apr_pool_t *pool)
+{
+    const char *const endpoints[] = { made->reply_path, made->login_path, made->logout_path, made->metadata_path };
+    es_why_t cause = ES_WHY_INIT;
+    es_url_t url;
+    int i;
+
+    if (text[0] != '/' || es_url_read(&url, text, PAGE_MAX, &cause, pool) != ES_OK || url.scheme || url.host ||
+        url.fragment || !es_url_is_path(url.path)) {
+        return es_fail(why, ES_CONFIG_PATH, "default page \"%.200s\" is not a path, with or without query", text);
+    }
+    for (i = 0; i < 4; i++) {
+        if (strcmp(endpoints[i], url.path) == 0) {
+            return es_fail(why, ES_CONFIG_CLASH, "default page \"%.200s\" is an endpoint of this module", text);
+        }
+    }
+    made->default_page = text;
+    return ES_OK;
+}
+
+/* The other three cannot clash: they share a path and differ in their last segment. */
+static es_rv_t check_clash(const es_connection_t *made, es_why_t *why)
+{
+    const char *const others[] = { made->login_path, made->logout_path, made->metadata_path };
+    int i;
+
+    for (i = 0; i < 3; i++) {
+        if (strcmp(made->reply_path, others[i]) == 0) {
+            return es_fail(why, ES_CONFIG_CLASH, "reply URL and %.200s have the same path",
+                           strrchr(others[i], '/') + 1);
+        }
+    }
+    return ES_OK;
+}
+
+/* The grammar of a short name; whether such a claim will come only Entra knows. */
+static int is_short_name(const char *text)
+{
+    const apr_size_t len = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_");
+
+    return text[0] >= 'a' && text[0] <= 'z' && text[len] == '\0' && len <= SHORT_NAME_MAX;
+}
+
+static es_rv_t make_user(es_connection_t *made, const char *const *list, es_why_t *why)
+{
+    static const char *const fallback[] = { "name", "nameid", NULL };
+    int i;
+
+    made->remote_user = list ? list : fallback;
+    if (!made->remote_user[0]) {
+        return es_fail(why, ES_CONFIG_CLAIM, "EntraSAMLRemoteUser names no claim");
+    }
+    for (i = 0; made->remote_user[i]; i++) {
+        if (!is_short_name(made->remote_user[i])) {
+            return es_fail(why, ES_CONFIG_CLAIM,
+                           "EntraSAMLRemoteUser: \"%.200s\" is not the short name of a claim (a-z, 0-9, _)",
+                           made->remote_user[i]);
+        }
+    }
+    return ES_OK;
+}
+
+/* NUL keeps the two apart: neither can hold one. */
+static void make_id(es_connection_t *made, apr_pool_t *pool)
+{
+    const es_bytes_t pieces[] = { es_bytes_of(made->issuer), es_bytes("", 1), es_bytes_of(made->entity_id) };
+    const es_hash_t hash = es_crypto_sha256_of(pieces, 3);
+
+    memcpy(made->id.octet, hash.octet, sizeof made->id.octet);
+    made->tag = es_codec_hex(es_bytes(made->id.octet, 4), pool);
+    made->session_cookie = apr_pstrcat(pool, "__Host-entra-session-", made->tag, NULL);
+    made->binding_cookie = apr_pstrcat(pool, "__Host-entra-signin-", made->tag, NULL);
+}
+
+es_rv_t es_connection_make(es_connection_t **connection, const es_connection_conf_t *conf,
+                           const es_metadata_t *metadata, es_why_t *why, apr_pool_t *pool)
+{
+    es_connection_t *made = apr_pcalloc(pool, sizeof *made);
+    es_url_t base;
+    es_rv_t rv;
+
+    if ((rv = read_base(&base, conf, why, pool)) != ES_OK || (rv = make_paths(made, conf, why, pool)) != ES_OK) {
+        return rv;
+    }
+    made->origin = es_url_origin(&base, pool);
+    made->login_url = apr_pstrcat(pool, made->origin, made->login_path, NULL);
+    made->logout_url = apr_pstrcat(pool, made->origin, made->logout_path, NULL);
+    made->metadata_url = apr_pstrcat(pool, made->origin, made->metadata_path, NULL);
+    made->entity_id = conf->entity_id ? conf->entity_id : made->metadata_url;
+    if ((rv = make_reply(made, conf, &base, why, pool)) != ES_OK || (rv = check_clash(made, why)) != ES_OK ||
+        (rv = check_entity_id(made->entity_id, why)) != ES_OK ||
+        (rv = make_page(made, conf->default_page ? conf->default_page : "/", why, pool)) != ES_OK ||
+        (rv = make_user(made, conf->remote_user, why)) != ES_OK) {
+        return rv;
+    }
+    if (conf->skew < 0 || conf->skew > SKEW_MAX) {
+        return es_fail(why, ES_CONFIG_TIME, "EntraSAMLClockSkew is not between 0 and 300 seconds");
+    }
+    made->skew = conf->skew ? conf->skew : SKEW_DEFAULT;
+    made->metadata = metadata;
+    made->issuer = metadata->issuer;
+    make_id(made, pool);
+    *connection = made;
+    return ES_OK;
+}

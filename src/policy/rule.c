@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "policy/rule.h"
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+
+#include <apr_cstr.h>
+#include <apr_lib.h>
+#include <apr_strings.h>
+#include <apr_tables.h>
+#include <pcre2.h>
+
+#define GUID_LEN 36
+
+/* Steps a regex may take for one value. Patterns that need to go back and forth a lot pass it only on values that were
+ * made for that; then the value does not match, and no further one is tried. */
+#define STEPS_MAX 50000
+
+typedef struct {
+    unsigned id; /* 0: by name */
+    const char *name;
+    int is_guid;
+    const char *value; /* escaped as the record holds it, a GUID in upper case; NULL for a regex */
+    pcre2_code *regex;
+} term_t;
+
+struct es_rule_t {
+    int n_terms;
+    const term_t *terms;
+    pcre2_match_context *limits;
+};
+
+typedef enum {
+    MET,
+    ABSENT,
+    NO_MATCH,
+    GIVEN_UP /* the regex took too many steps, or PCRE2 had no memory */
+} outcome_t;
+
+static apr_status_t free_code(void *code)
+{
+    pcre2_code_free(code);
+    return APR_SUCCESS;
+}
+
+static apr_status_t free_context(void *context)
+{
+    pcre2_match_context_free(context);
+    return APR_SUCCESS;
+}
+
+/* Cuts the next term off the line, quotes and backslashes resolved; *quoted says whether it stood in quotes. */
+static es_rv_t next_term(const char **term, int *quoted, const char **line, es_why_t *why, apr_pool_t *pool)
+{
+    const char *in = *line;
+    const char quote = *in == '"' || *in == '\'' ? *in : '\0';
+    char *text = apr_palloc(pool, strlen(in) + 1), *out = text;
+
+    if (quote) {
+        in++;
+    }
+    while (*in && (quote ? *in != quote : !apr_isspace(*in))) {
+        if (*in == '\\' && (in[1] == '\\' || (quote && in[1] == quote))) {
+            in++;
+        }
+        *out++ = *in++;
+    }
+    *out = '\0';
+    if (quote && *in++ != quote) {
+        return es_fail(why, ES_CONFIG_RULE, "a quotation mark is not closed: %.200s", *line);
+    }
+    if (*in && !apr_isspace(*in)) {
+        return es_fail(why, ES_CONFIG_RULE, "something follows a closing quotation mark: %.200s", in);
+    }
+    while (apr_isspace(*in)) {
+        in++;
+    }
+    *term = text;
+    *quoted = quote != '\0';
+    *line = in;
+    return ES_OK;
+}
+
+/* Where the name may end at the earliest: behind "https://host:8443" in a URI. */
+static const char *behind_authority(const char *term)
+{
+    const char *c;
+
+    if (apr_cstr_casecmpn(term, "http://", 7) != 0 && apr_cstr_casecmpn(term, "https://", 8) != 0) {
+        return term;
+    }
+    c = strstr(term, "//") + 2;
+    c += strcspn(c, "/:~");
+    if (*c == ':') {
+        const char *port = c + 1 + strspn(c + 1, "0123456789");
+
+        return port > c + 1 && *port == '/' ? port : c;
+    }
+    return c;
+}
+
+static int is_guid(const char *text)
+{
+    int i;
+
+    for (i = 0; i < GUID_LEN; i++) {
+        const int is_dash = i == 8 || i == 13 || i == 18 || i == 23;
+
+        if (is_dash ? text[i] != '-' : !apr_isxdigit(text[i])) {
+            return 0;
+        }
+    }
+    return text[GUID_LEN] == '\0';
+}
+
+/* Of all ways to write a GUID the one in upper case comes first in the order of es_session_compare. */
+static void take_value(term_t *made, const char *value, apr_pool_t *pool)
+{
+    made->is_guid = is_guid(value);
+    if (made->is_guid) {
+        char *upper = apr_pstrdup(pool, value), *c;
+
+        for (c = upper; *c; c++) {
+            *c = (char)apr_toupper(*c);
+        }
+        value = upper;
+    }
+    made->value = es_session_escape(value, pool);
+}
+
+static es_rv_t take_regex(term_t *made, const char *pattern, es_why_t *why, apr_pool_t *pool)
+{
+    /* DOLLAR_ENDONLY: else "^admin$" would take a value with a line feed behind it */
+    const uint32_t options = PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C;
+    PCRE2_UCHAR message[160];
+    PCRE2_SIZE at;
+    int error;
+
+    made->regex = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, options, &error, &at, NULL);
+    if (!made->regex) {
+        pcre2_get_error_message(error, message, sizeof message);
+        return es_fail(why, ES_CONFIG_REGEX, "regex \"%.200s\" of claim %.200s does not compile: %s at offset %lu",
+                       pattern, made->name, (const char *)message, (unsigned long)at);
+    }
+    apr_pool_cleanup_register(pool, made->regex, free_code, apr_pool_cleanup_null);
+    /* Faster where the system lets us; where not (no memory both writable and executable), PCRE2 interprets. */
+    pcre2_jit_compile(made->regex, PCRE2_JIT_COMPLETE);
+    return ES_OK;
+}
+
+static es_rv_t take_term(term_t *made, const char *term, int quoted, es_rule_resolve_t *resolve, es_why_t *why,
+                         apr_pool_t *pool)
+{
+    const char *start = behind_authority(term);
+    const char *end = start + strcspn(start, ":~");
+    const char *value;
+
+    if (!*end) {
+        return es_fail(why, ES_CONFIG_RULE, "\"%.200s\" is neither name:value nor name~regex", term);
+    }
+    value = end + 1;
+    made->name = apr_pstrmemdup(pool, term, (apr_size_t)(end - term));
+    if (!*made->name || !*value) {
+        return es_fail(why, ES_CONFIG_RULE, "\"%.200s\" has no name or nothing behind it", term);
+    }
+    if (apr_cstr_casecmp(made->name, "urn") == 0) {
+        return es_fail(why, ES_CONFIG_RULE, "\"%.200s\": give the claim a short name with EntraSAMLClaim", term);
+    }
+    if (!quoted && (*value == '"' || *value == '\'')) {
+        return es_fail(why, ES_CONFIG_RULE, "\"%.200s\": quotation marks belong around name and value", term);
+    }
+    made->id = resolve(made->name);
+    if (*end == '~') {
+        return take_regex(made, value, why, pool);
+    }
+    take_value(made, value, pool);
+    return ES_OK;
+}
+
+es_rv_t es_rule_make(es_rule_t **rule, const char *line, es_rule_resolve_t *resolve, es_why_t *why, apr_pool_t *pool)
+{
+    es_rule_t *made = apr_pcalloc(pool, sizeof *made);
+    apr_array_header_t *terms = apr_array_make(pool, 4, sizeof(term_t));
+
+    while (apr_isspace(*line)) {
+        line++;
+    }
+    if (!*line) {
+        return es_fail(why, ES_CONFIG_RULE, "there is nothing behind Require claim");
+    }
+    while (*line) {
+        const char *term;
+        int quoted;
+        es_rv_t rv = next_term(&term, &quoted, &line, why, pool);
+
+        if (rv == ES_OK) {
+            rv = take_term(apr_array_push(terms), term, quoted, resolve, why, pool);
+        }
+        if (rv != ES_OK) {
+            return rv;
+        }
+    }
+    made->limits = pcre2_match_context_create(NULL);
+    if (!made->limits) {
+        return es_fail(why, ES_INTERNAL, "PCRE2 has no memory for a match context");
+    }
+    apr_pool_cleanup_register(pool, made->limits, free_context, apr_pool_cleanup_null);
+    pcre2_set_match_limit(made->limits, STEPS_MAX);
+    pcre2_set_depth_limit(made->limits, STEPS_MAX);
+    made->terms = (const term_t *)terms->elts;
+    made->n_terms = terms->nelts;
+    *rule = made;
+    return ES_OK;
+}
+
+static const char *value_at(const es_session_claim_t *claim, int index)
+{
+    return claim->joined + claim->sorted[index];
+}
+
+/* Binary search in the sorted index: the first value that does not come before ours. */
+static int holds_value(const term_t *term, const es_session_claim_t *claim)
+{
+    int low = 0, high = claim->count;
+
+    while (low < high) {
+        const int middle = low + (high - low) / 2;
+
+        if (es_session_compare(value_at(claim, middle), term->value) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    if (low == claim->count) {
+        return 0;
+    }
+    if (term->is_guid) {
+        const char *found = value_at(claim, low);
+
+        return apr_cstr_casecmpn(found, term->value, GUID_LEN) == 0 &&
+               (found[GUID_LEN] == '\0' || found[GUID_LEN] == ';');
+    }
+    return es_session_compare(value_at(claim, low), term->value) == 0;
+}
+
+/* The next of the joined values, without its escapes: in place where it has none. NULL behind the last one. */
+static const char *next_value(apr_size_t *len, const char **joined, apr_pool_t *pool)
+{
+    const char *start = *joined, *in = start;
+    apr_size_t plain, n = 0;
+    char *text;
+
+    if (!start) {
+        return NULL;
+    }
+    plain = strcspn(start, ";\\");
+    if (start[plain] != '\\') {
+        *len = plain;
+        *joined = start[plain] ? start + plain + 1 : NULL;
+        return start;
+    }
+    while (*in && *in != ';') {
+        in += *in == '\\' && in[1] ? 2 : 1;
+    }
+    text = apr_palloc(pool, (apr_size_t)(in - start));
+    *joined = *in ? in + 1 : NULL;
+    for (; start < in; start++) {
+        start += *start == '\\' && start + 1 < in;
+        text[n++] = *start;
+    }
+    *len = n;
+    return text;
+}
+
+static int match_value(const term_t *term, const es_rule_t *rule, pcre2_match_data *data, const char *value,
+                       apr_size_t len)
+{
+    int rc = pcre2_match(term->regex, (PCRE2_SPTR)value, len, 0, 0, data, rule->limits);
+
+    if (rc == PCRE2_ERROR_JIT_STACKLIMIT) {
+        rc = pcre2_match(term->regex, (PCRE2_SPTR)value, len, 0, PCRE2_NO_JIT, data, rule->limits);
+    }
+    return rc;
+}
+
+static int is_bad_utf(int rc)
+{
+    return rc <= PCRE2_ERROR_UTF8_ERR1 && rc >= PCRE2_ERROR_UTF8_ERR21;
+}
+
+static outcome_t match_any(const term_t *term, const es_rule_t *rule, const es_session_claim_t *claim, apr_pool_t *pool)
+{
+    pcre2_match_data *data = pcre2_match_data_create(1, NULL);
+    const char *value, *joined = claim->joined;
+    outcome_t outcome = data ? NO_MATCH : GIVEN_UP;
+    apr_size_t len;
+
+    while (outcome == NO_MATCH && (value = next_value(&len, &joined, pool)) != NULL) {
+        const int rc = match_value(term, rule, data, value, len);
+
+        if (rc >= 0) {
+            outcome = MET;
+        } else if (rc != PCRE2_ERROR_NOMATCH && !is_bad_utf(rc)) {
+            outcome = GIVEN_UP;
+        }
+    }
+    pcre2_match_data_free(data);
+    return outcome;
+}
+
+static outcome_t judge(const term_t *term, const es_rule_t *rule, const es_session_t *session, apr_pool_t *pool)
+{
+    es_session_claim_t claim;
+
+    if (!es_session_find(&claim, session, term->id, term->name)) {
+        return ABSENT;
+    }
+    if (term->regex) {
+        return match_any(term, rule, &claim, pool);
+    }
+    return holds_value(term, &claim) ? MET : NO_MATCH;
+}
+
+/* One term's part of the sentence: names and numbers, no values. */
+static void describe(char *text, apr_size_t room, const term_t *term, outcome_t outcome, const es_session_t *session)
+{
+    es_session_claim_t claim;
+
+    if (outcome == ABSENT || !es_session_find(&claim, session, term->id, term->name)) {
+        apr_snprintf(text, room, "claim %.100s is absent", term->name);
+    } else if (outcome == GIVEN_UP) {
+        apr_snprintf(text, room, "a value of claim %.100s needs more steps than a regex may take", term->name);
+    } else {
+        apr_snprintf(text, room, "none of %d value%s of claim %.100s matches", claim.count, claim.count == 1 ? "" : "s",
+                     term->name);
+    }
+}
+
+es_rv_t es_rule_check(const es_rule_t *rule, const es_session_t *session, es_why_t *why, apr_pool_t *pool)
+{
+    outcome_t *outcome = apr_palloc(pool, (apr_size_t)rule->n_terms * sizeof *outcome);
+    char text[ES_WHY_TEXT] = "";
+    apr_size_t len = 0;
+    int i;
+
+    for (i = 0; i < rule->n_terms; i++) {
+        outcome[i] = judge(&rule->terms[i], rule, session, pool);
+        if (outcome[i] == MET) {
+            return ES_OK;
+        }
+    }
+    for (i = 0; i < rule->n_terms && len + 3 < sizeof text; i++) {
+        len += (apr_size_t)apr_snprintf(text + len, sizeof text - len, "%s", i ? ", " : "");
+        describe(text + len, sizeof text - len, &rule->terms[i], outcome[i], session);
+        len = strlen(text);
+    }
+    return es_fail(why, ES_ACCESS_DENIED, "%s", text);
+}

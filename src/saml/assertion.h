@@ -53,11 +53,8 @@ typedef struct {
 } es_assertion_t;
 
 /* Parses the proven octets again (document B) and reads the assertion: the root itself or, where the response was
- * signed, its one Assertion child. Everything is copied into the pool. ES_ASSERTION_SHAPE, ES_ASSERTION_VERSION,
- * ES_ID_MISSING, ES_TIME_MALFORMED. Whether the content is acceptable is check's business. */
+ * signed, its one Assertion child. Everything is copied into the pool; absent lists are empty. ES_ASSERTION_SHAPE,
+ * ES_ASSERTION_VERSION, ES_ID_MISSING, ES_TIME_MALFORMED. Whether the content is acceptable is check's business. */
 es_rv_t es_assertion_read(es_assertion_t **assertion, const es_signed_t *proof, es_why_t *why, apr_pool_t *pool);
-
-/* xs:dateTime in UTC, "Z" required, up to 9 decimals: SAML core 1.3.3. ES_TIME_MALFORMED. */
-es_rv_t es_assertion_time(apr_time_t *out, const char *text, es_why_t *why);
 
 #endif

@@ -16,14 +16,24 @@ typedef struct {
     const char *in_response_to; /* NULL where absent */
     const char *issuer;         /* NULL where absent */
     apr_time_t issue_instant;
+    int is_signed;            /* the Response itself is, so that what it lacks was not taken away on the road */
     const es_signed_t *proof; /* octets of the Assertion if it is signed itself, else of the signed Response */
 } es_response_t;
 
-/* `field` is the form field as it arrived, base64 and all. The refusals, in order: decoding; the parser's; root, ID
- * uniqueness; version; status (ES_RESPONSE_STATUS, the sentence holding codes and message of Entra, as sent: not
- * success is told before anything about signatures, since Entra's errors are unsigned); exactly one Assertion and no
- * EncryptedAssertion; the place of every ds:Signature in the document; then es_dsig_verify on each of Response and
- * Assertion that carries one. */
+/* `field` is the form field as it arrived, base64 and all. The refusals, in order:
+ *   ES_BASE64_INVALID, and those of es_xml_load
+ *   ES_RESPONSE_ROOT        the document element is not samlp:Response
+ *   ES_ID_DUPLICATE         two equal IDs anywhere
+ *   ES_RESPONSE_SHAPE       its children are not Issuer?, Signature?, Extensions?, Status, assertions
+ *   ES_RESPONSE_VERSION     Version is not 2.0
+ *   ES_RESPONSE_STATUS      not Success; the sentence holds codes and message of Entra, as sent. It is told before
+ *                           anything about signatures, since Entra's errors are unsigned
+ *   ES_ASSERTION_ENCRYPTED  an EncryptedAssertion
+ *   ES_ASSERTION_COUNT      not exactly one Assertion among the children, or another one anywhere below
+ *   ES_ID_MISSING, ES_TIME_MALFORMED  of the Response
+ *   ES_SIGNATURE_PLACE      a ds:Signature that is no direct child of the Response or of its Assertion
+ *   ES_SIGNATURE_MISSING    neither is signed
+ *   those of es_dsig_verify, on each of the two that carries a signature */
 es_rv_t es_response_load(es_response_t **response, es_bytes_t field, const es_keys_t *keys, es_why_t *why,
                          apr_pool_t *pool);
 

@@ -10,9 +10,10 @@
 
 #include <xmlsec/keys.h>
 
+/* Read by many threads at once once the set is complete: es_dsig_verify duplicates what xmlsec would write to. */
 typedef struct {
     const char *thumbprint; /* SHA-1 of the DER, upper-case hex: what the portal calls Thumbprint */
-    const char *subject;    /* for the log */
+    const char *subject;    /* RFC 2253, for the log */
     apr_time_t not_before, not_after;
     es_hash_t digest; /* SHA-256 of the DER, to compare with KeyInfo */
     xmlSecKeyPtr key; /* owned by the set */
@@ -28,6 +29,12 @@ es_rv_t es_keys_add(es_keys_t *keys, es_bytes_t der, es_why_t *why);
 
 int es_keys_count(const es_keys_t *keys);
 const es_key_t *es_keys_at(const es_keys_t *keys, int index);
+
+/* The key of this very certificate; NULL where it is none of the set. */
+const es_key_t *es_keys_find(const es_keys_t *keys, es_bytes_t der);
+
+/* The thumbprint of any certificate's DER. */
+const char *es_keys_thumbprint(es_bytes_t der, apr_pool_t *pool);
 
 /* All thumbprints, ", " between them, for a message. */
 const char *es_keys_thumbprints(const es_keys_t *keys, apr_pool_t *pool);

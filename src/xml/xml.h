@@ -19,26 +19,38 @@
  * by the administrator and may. */
 typedef enum { ES_XML_MESSAGE, ES_XML_METADATA } es_xml_kind_t;
 
+/* Larger, deeper or with more attributes in one tag: no genuine document. The form's own limit is met before these. */
+#define ES_XML_MAX_OCTETS (4u * 1024 * 1024)
+#define ES_XML_MAX_DEPTH 32
+#define ES_XML_MAX_ATTRIBUTES 64 /* of one element, namespace declarations included; messages only */
+
 /* Once per configuration pass (libxml2's own state). */
 void es_xml_init(void);
 
 /* Parses; the document is freed with the pool. A UTF-8 byte order mark is accepted; encodings other than UTF-8 are not.
- * Namespace-malformed input is refused too.
- * ES_XML_MALFORMED, ES_XML_DOCTYPE, ES_XML_LIMIT (depth 32, 1 MiB + per kind), ES_XML_FORBIDDEN_NODE. */
+ * Namespace-malformed input is refused too. Nothing is ever printed.
+ * ES_XML_MALFORMED, ES_XML_DOCTYPE, ES_XML_LIMIT, ES_XML_FORBIDDEN_NODE. */
 es_rv_t es_xml_load(xmlDocPtr *doc, es_bytes_t octets, es_xml_kind_t kind, es_why_t *why, apr_pool_t *pool);
 
-/* Is this element {ns}name? */
+/* Is this element {ns}name? NULL is no element. */
 int es_xml_is(const xmlNode *node, const char *ns, const char *name);
 
 /* The first child element, the next sibling element; NULL at the end. */
 xmlNodePtr es_xml_first(const xmlNode *parent);
 xmlNodePtr es_xml_next(const xmlNode *node);
 
-/* The only child {ns}name: *child = NULL where there is none; returns how many there are. */
+/* The next element in document order below `top`: a child, else a sibling, else an ancestor's sibling; NULL at the end.
+ * Begin with node = top. */
+xmlNodePtr es_xml_walk(const xmlNode *node, const xmlNode *top);
+
+/* The child {ns}name: *child = NULL where there is none, the first where there are several; returns how many. */
 int es_xml_child(xmlNodePtr *child, const xmlNode *parent, const char *ns, const char *name);
 
 /* An attribute without namespace, copied into the pool; NULL where it is absent. */
 const char *es_xml_attribute(const xmlNode *node, const char *name, apr_pool_t *pool);
+
+/* The value of any attribute, copied into the pool. */
+const char *es_xml_value(const xmlAttr *attribute, apr_pool_t *pool);
 
 /* The text of an element that has no child elements, exactly as it stands; NULL when it has child elements. "" when
  * empty. */

@@ -21,21 +21,22 @@ const char *es_codec_base64url_encode(es_bytes_t in, apr_pool_t *pool);
 /* Lower-case hexadecimal. */
 const char *es_codec_hex(es_bytes_t in, apr_pool_t *pool);
 
-/* Raw DEFLATE (RFC 1951), SAML bindings 3.4.4.1. */
+/* Raw DEFLATE (RFC 1951), SAML bindings 3.4.4.1. For what we write ourselves: below 4 GiB. */
 es_bytes_t es_codec_deflate(es_bytes_t in, apr_pool_t *pool);
 
 /* Percent-encodes everything but RFC 3986 unreserved characters, upper-case hex. */
 const char *es_codec_url_encode(const char *in, apr_pool_t *pool);
 
 /* Finds the one field `name` in an application/x-www-form-urlencoded body or raw query and decodes it (+ is a space).
- * *value stays NULL where the field is absent. ES_FORM_MALFORMED: the field stands twice, a broken % escape, or a NUL.
- */
+ * *value = NULL where the field is absent. ES_FORM_MALFORMED: the field stands twice; a broken % escape or a NUL in its
+ * value or in the name of any field. The values of other fields are not looked at. */
 es_rv_t es_codec_form_find(const char **value, es_bytes_t form, const char *name, es_why_t *why, apr_pool_t *pool);
 
 /* Escapes & < > " ' and drops control characters, for HTML text and quoted attributes. */
 const char *es_codec_html(const char *in, apr_pool_t *pool);
 
-/* A JSON string literal with its quotes (RFC 8259), < > & escaped as \u00XX. */
+/* A JSON string literal with its quotes (RFC 8259), control characters and < > & escaped as \u00XX, octets that are
+ * not UTF-8 replaced by U+FFFD. */
 const char *es_codec_json(const char *in, apr_pool_t *pool);
 
 #endif

@@ -8,13 +8,15 @@
 
 #include "base/es.h"
 
-/* Fetches digest and cipher objects; freed with the pool. Must have run before anything below. */
+/* Fetches digest and cipher objects; freed with the pool. Must have run before anything below, and may run again: the
+ * last one counts. ES_INTERNAL when OpenSSL has no such algorithm. */
 es_rv_t es_crypto_init(es_why_t *why, apr_pool_t *pool);
 
 /* Cryptographic random octets; ES_INTERNAL when the system has none. */
 es_rv_t es_crypto_random(void *out, apr_size_t len, es_why_t *why);
 
-/* SHA-256 of the octets, of several pieces one after the other, of a text without its NUL. */
+/* SHA-256 of the octets, of several pieces one after the other, of a text without its NUL. Ends the process when memory
+ * has run out, as a pool does. */
 es_hash_t es_crypto_sha256(es_bytes_t in);
 es_hash_t es_crypto_sha256_of(const es_bytes_t *pieces, int count);
 es_hash_t es_crypto_sha256_text(const char *text);
@@ -26,7 +28,8 @@ int es_crypto_equal(const void *a, const void *b, apr_size_t len);
 void es_crypto_wipe(void *secret, apr_size_t len);
 
 /* AES-256-SIV (RFC 5297), deterministic: the same plaintext under the same key and label seals to the same octets.
- * The key is 64 octets; sealed length = plaintext + 16. `label` is authenticated, not sent. */
+ * The key is 64 octets; sealed length = plaintext + 16. `label` is authenticated, not sent. Neither may be empty
+ * (ES_INTERNAL). */
 #define ES_SEAL_KEY_LEN 64
 typedef struct {
     unsigned char octet[ES_SEAL_KEY_LEN];
@@ -34,7 +37,8 @@ typedef struct {
 
 es_rv_t es_crypto_seal(es_bytes_t *sealed, es_bytes_t plain, const char *label, const es_seal_key_t *key, es_why_t *why,
                        apr_pool_t *pool);
-/* data == NULL in *plain: not sealed by this key and label (a miss; the input is a stranger's). */
+/* data == NULL in *plain: not sealed by this key and label (a miss; the input is a stranger's). What is opened is
+ * NUL-terminated one octet past its length. */
 es_rv_t es_crypto_open(es_bytes_t *plain, es_bytes_t sealed, const char *label, const es_seal_key_t *key, es_why_t *why,
                        apr_pool_t *pool);
 

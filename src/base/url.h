@@ -19,17 +19,27 @@ typedef struct {
 } es_url_t;
 
 /* Parses; ES_LANDING_REFUSED for anything RFC 3986 does not call a URI reference, for a control character, white space,
- * backslash or octet above 0x7e anywhere, and for more than `limit` octets. */
+ * backslash or octet above 0x7e anywhere, for an empty port or one outside 1 … 65535, for a bracketed host that is no
+ * IPv6 address, and for more than `limit` octets. */
 es_rv_t es_url_read(es_url_t *url, const char *text, apr_size_t limit, es_why_t *why, apr_pool_t *pool);
 
 /* Same scheme, host and effective port (RFC 6454). */
 int es_url_same_origin(const es_url_t *a, const es_url_t *b);
 
-/* "https://host[:port]": the port as written, the host in lower case. */
+/* "https://host[:port]": the port as written, the host in lower case. NULL without scheme or host. */
 const char *es_url_origin(const es_url_t *url, apr_pool_t *pool);
 
-/* An absolute path fit for an endpoint: starts with one /, no //, no dot segment even when percent-encoded, no query,
- * fragment, percent escape of / or \, white space, control character. */
+/* The octet at the start of a path, an escape decoded; *width = the characters it takes. -1 for a broken escape,
+ * width 1. */
+int es_url_octet(int *width, const char *text);
+
+/* Has the path a segment "." or "..", also when dots or slashes around it are escaped, the slash is a backslash or a
+ * path parameter (;) follows? Whoever resolves it ends elsewhere. */
+int es_url_has_dot_segment(const char *path);
+
+/* An absolute path fit for an endpoint: starts with one /, no //, no dot segment, no query or fragment, only what RFC
+ * 3986 allows in a path; no octet, escaped or not, that is white space, a control character, a backslash or above 0x7e,
+ * no escaped /. */
 int es_url_is_path(const char *path);
 
 #endif

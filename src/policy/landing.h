@@ -11,8 +11,10 @@
 #define ES_LANDING_MAX 700
 
 /* *landing = path and query of the candidate when it is on `origin` (https://host[:port]): an absolute URL of that very
- * origin without userinfo, or a path starting with exactly one slash. The fragment is dropped. ES_LANDING_REFUSED
- * otherwise. */
+ * origin without userinfo, or a path starting with exactly one slash. Characters that browsers send although RFC 3986
+ * does not allow them (" < > [ ] ^ ` { | }) come out percent-encoded, everything else as it stands; the fragment is
+ * dropped. ES_LANDING_REFUSED: anything else, also dot segments and escaped control characters in the path, and a
+ * landing longer than ES_LANDING_MAX. */
 es_rv_t es_landing_read(const char **landing, const char *candidate, const char *origin, es_why_t *why,
                         apr_pool_t *pool);
 

@@ -25,9 +25,11 @@ typedef struct {
     const char *upgrade;
 } es_visitor_headers_t;
 
-/* Fetch metadata decides where it is sent (W3C Fetch Metadata: mode navigate with a document destination); else
- * X-Requested-With: XMLHttpRequest is a program, as is an Accept without text/html (a missing Accept, or one that takes
- * anything, on a plain GET counts as a navigation: old browsers, curl and link checkers follow redirects). */
+/* Only GET, HEAD and POST can be a person's, and no WebSocket handshake. Fetch metadata decides where it is sent (W3C
+ * Fetch Metadata: mode navigate with destination document, iframe or frame); else X-Requested-With: XMLHttpRequest is a
+ * program. Without either, a GET is a navigation when its Accept names text/html, names anything and nothing else, or
+ * is missing (old browsers, curl and link checkers follow redirects); a POST is a form when its Accept names text/html
+ * and its body is one that HTML forms send. */
 es_visitor_t es_visitor_read(const es_visitor_headers_t *headers);
 
 #endif

@@ -10,6 +10,11 @@
 
 #include <check.h>
 
+/* A suite whose name is not in suites.def has no prototype and does not compile. */
+#define SUITE(name) Suite *suite_##name(void);
+#include "suites.def"
+#undef SUITE
+
 /* A fresh pool for each test, made by main.c's fixture. */
 extern apr_pool_t *unit_pool;
 

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The sections' gate: who is it (resume), does httpd's authorization let him in (judge), and when that needs a user and
+ * there is none, the way to Entra (signon). Nothing here ever grants access: resume only names the user, judge passes
+ * on what httpd's own providers say, signon never returns OK.
+ */
+#include "httpd/mes.h"
+
+#include <apr_strings.h>
+
+/* Is there somebody to show a page to, and a cookie jar to set a cookie in? */
+static int can_answer(const request_rec *r)
+{
+    return !r->main && !mes_request_is_error_document(r);
+}
+
+/* A section of the main server, or of an .htaccess file, in a virtual host without EntraSAMLMetadata. */
+static int refuse_without_site(request_rec *r)
+{
+    es_why_t why = ES_WHY_INIT;
+
+    es_fail(&why, ES_CONFIG_SECTION, "the section of %.500s asks for " MES_AUTH_TYPE " in a virtual host without it",
+            r->uri);
+    return mes_io_refuse(r, NULL, &why, MES_OFFER_NONE);
+}
+
+int mes_gate_resume(request_rec *r)
+{
+    const mes_site_t *site = mes_request_site(r);
+    mes_request_t *request = mes_request_find(r);
+    const mes_location_t *location = mes_request_location(r);
+    es_why_t why = ES_WHY_INIT;
+    es_flow_t flow;
+
+    if ((request && request->endpoint) || !mes_request_is_ours(r)) {
+        return DECLINED;
+    }
+    r->user = NULL; /* in our sections, whoever else may have set it */
+    if (!site) {
+        return refuse_without_site(r);
+    }
+    request = mes_request_get(r);
+    request->is_resumed = 1;
+    mes_request_flow(&flow, r, site);
+    request->resumed = es_resume_find(&request->session, &flow, location->value[MES_LIFETIME].number,
+                                      location->value[MES_IDLE].number, &why);
+    if (request->resumed != ES_OK) {
+        request->cause = apr_pstrdup(r->pool, why.text);
+        mes_io_trace(r, "no session", request->cause);
+        return DECLINED;
+    }
+    /* httpd wants its own: it never writes them */
+    r->user = (char *)(apr_uintptr_t)request->session.user;
+    r->ap_auth_type = (char *)(apr_uintptr_t)MES_AUTH_TYPE;
+    mes_io_trace(r, "session of", r->user);
+    return DECLINED;
+}
+
+static int refuse_denied(request_rec *r, const mes_request_t *request)
+{
+    es_why_t why = ES_WHY_INIT;
+
+    es_fail(&why, ES_ACCESS_DENIED, "no rule of this section lets the user see %.300s%.600s", r->uri,
+            request->failed ? request->failed : "");
+    return mes_io_refuse(r, mes_request_site(r), &why, MES_OFFER_SIGN_OUT);
+}
+
+/* Calls the hook it stands in, to see what the others in it will say: for a signed-in user a denial becomes our page.
+ */
+int mes_gate_judge(request_rec *r)
+{
+    mes_request_t *request = mes_request_find(r);
+    int verdict;
+
+    if (!request || request->is_judging || !request->is_resumed || request->resumed != ES_OK) {
+        return DECLINED;
+    }
+    request->is_judging = 1;
+    verdict = ap_run_access_checker_ex(r);
+    request->is_judging = 0;
+    return verdict == HTTP_FORBIDDEN && can_answer(r) ? refuse_denied(r, request) : verdict;
+}
+
+static int redirects(const request_rec *r, es_visitor_t visitor)
+{
+    switch (mes_request_location(r)->value[MES_UNAUTHENTICATED].number) {
+    case MES_UNAUTHENTICATED_REDIRECT:
+        return r->method_number == M_GET;
+    case MES_UNAUTHENTICATED_401:
+        return 0;
+    default:
+        return visitor == ES_VISITOR_NAVIGATION;
+    }
+}
+
+static int start_signon(request_rec *r, const mes_site_t *site, const mes_request_t *request)
+{
+    es_answer_t answer = { NULL };
+    es_why_t why = ES_WHY_INIT;
+    es_flow_t flow;
+
+    mes_request_flow(&flow, r, site);
+    if (es_signon_start(&answer, &flow, mes_request_landing(r), &why) != ES_OK) {
+        return mes_io_refuse(r, site, &why, MES_OFFER_AGAIN);
+    }
+    if (request->resumed != ES_OK) {
+        mes_io_log(r, request->resumed, request->cause);
+    }
+    return mes_io_redirect(r, &answer);
+}
+
+int mes_gate_signon(request_rec *r)
+{
+    const mes_request_t *request = mes_request_find(r);
+    const mes_site_t *site = mes_request_site(r);
+    es_why_t why = ES_WHY_INIT;
+    es_visitor_t visitor;
+
+    if (!mes_request_is_ours(r)) {
+        return DECLINED;
+    }
+    if (!site || !request || !can_answer(r)) {
+        return HTTP_UNAUTHORIZED;
+    }
+    visitor = mes_request_visitor(r);
+    if (redirects(r, visitor)) {
+        return start_signon(r, site, request);
+    }
+    if (visitor == ES_VISITOR_FORM) {
+        es_fail(&why, ES_FORM_WITHOUT_SESSION, "%s", request->cause ? request->cause : "the rules ask to sign in anew");
+    } else if (request->resumed != ES_OK) {
+        es_fail(&why, request->resumed, "%s", request->cause);
+    } else {
+        es_fail(&why, ES_SESSION_NONE, "the rules ask to sign in anew");
+    }
+    return mes_io_refuse(r, site, &why, MES_OFFER_SIGN_IN);
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What goes past the application in both directions: request headers that would look like our variables, and response
+ * headers that would let a cache show one user's page to the next.
+ */
+#include "httpd/mes.h"
+
+#include <apr_date.h>
+#include <apr_lib.h>
+#include <apr_strings.h>
+#include <util_filter.h>
+
+/* ---- inbound ------------------------------------------------------------------------------------------------- */
+
+/* Does the header fold to a name that starts with (or, `whole`, is) this one? CGI and its kin make capitals of letters
+ * and _ of '-'; some make _ of every other character too, so we do. */
+static int folds_to(const char *header, const char *name, int whole)
+{
+    for (; *name; header++, name++) {
+        if ((apr_isalnum(*header) ? apr_toupper(*header) : '_') != *name || !*header) {
+            return 0;
+        }
+    }
+    return !whole || !*header;
+}
+
+int mes_guard_headers(request_rec *r)
+{
+    const apr_array_header_t *headers = apr_table_elts(r->headers_in);
+    int i = 0;
+
+    while (mes_request_site(r) && i < headers->nelts) {
+        const char *name = APR_ARRAY_IDX(headers, i, apr_table_entry_t).key;
+
+        if (folds_to(name, MES_PREFIX, 0) || folds_to(name, "REMOTE_USER", 1)) {
+            mes_io_trace(r, "removed request header", name);
+            apr_table_unset(r->headers_in, name); /* all of that name, the rest moves up */
+        } else {
+            i++;
+        }
+    }
+    return DECLINED;
+}
+
+/* ---- outbound ------------------------------------------------------------------------------------------------ */
+
+static ap_filter_rec_t *first_filter, *last_filter;
+
+/* Directives that speak to shared caches, or that "private" makes superfluous (RFC 9111 section 5.2.2). */
+static int is_for_shared(const char *directive)
+{
+    static const char *const names[] = { "public", "private", "s-maxage", "proxy-revalidate", NULL };
+    const apr_size_t len = strcspn(directive, "= \t");
+    int i;
+
+    for (i = 0; names[i]; i++) {
+        if (strlen(names[i]) == len && strncasecmp(names[i], directive, len) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Where the directive ends: at a comma outside quotes. */
+static const char *find_end(const char *directive)
+{
+    int is_quoted = 0;
+
+    for (; *directive && (is_quoted || *directive != ','); directive++) {
+        if (*directive == '"') {
+            is_quoted = !is_quoted;
+        } else if (is_quoted && *directive == '\\' && directive[1]) {
+            directive++;
+        }
+    }
+    return directive;
+}
+
+/* What the application said to the browser itself (no-cache, max-age) stays. */
+static void keep_private(const char **kept, const char *header, apr_pool_t *pool)
+{
+    while (*(header += strspn(header, ", \t"))) {
+        const char *end = find_end(header);
+        const char *directive = apr_pstrmemdup(pool, header, (apr_size_t)(end - header));
+
+        if (!is_for_shared(directive)) {
+            *kept = apr_pstrcat(pool, *kept, ", ", directive, NULL);
+        }
+        header = end;
+    }
+}
+
+typedef struct {
+    request_rec *r;
+    const char *kept;
+} collect_t;
+
+static int collect(void *context, const char *name, const char *value)
+{
+    collect_t *all = context;
+
+    (void)name;
+    keep_private(&all->kept, value, all->r->pool);
+    return 1;
+}
+
+static void unset(request_rec *r, const char *name)
+{
+    apr_table_unset(r->headers_out, name);
+    apr_table_unset(r->err_headers_out, name);
+}
+
+/* An Expires in the future invites caches that know no Cache-Control; one in the past, or an invalid one, keeps the
+ * browser from keeping the page and stays. */
+static int is_future(const char *expires, apr_time_t now)
+{
+    return expires && apr_date_parse_http(expires) > now;
+}
+
+static void tidy(request_rec *r)
+{
+    const mes_request_t *request = mes_request_find(r);
+    collect_t all = { r, "private" };
+
+    apr_table_do(collect, &all, r->headers_out, "Cache-Control", NULL);
+    apr_table_do(collect, &all, r->err_headers_out, "Cache-Control", NULL);
+    unset(r, "Cache-Control");
+    apr_table_setn(r->err_headers_out, "Cache-Control", request && request->is_own ? "no-store" : all.kept);
+    /* RFC 9213 and its forerunner speak to the caches of a content delivery network, against Cache-Control. */
+    unset(r, "CDN-Cache-Control");
+    unset(r, "Surrogate-Control");
+    if (is_future(apr_table_get(r->headers_out, "Expires"), r->request_time) ||
+        is_future(apr_table_get(r->err_headers_out, "Expires"), r->request_time)) {
+        unset(r, "Expires");
+    }
+}
+
+/* Headers are whole when the first piece of the body comes. */
+static apr_status_t filter(ap_filter_t *f, apr_bucket_brigade *brigade)
+{
+    tidy(f->r);
+    ap_remove_output_filter(f);
+    return ap_pass_brigade(f->next, brigade);
+}
+
+/* Twice: before everything, since a CACHE filter may be set anywhere (CacheQuickHandler off), and after mod_headers and
+ * mod_expires but before CACHE_SAVE, which mod_cache's quick handler has put at AP_FTYPE_CONTENT_SET + 1. */
+void mes_guard_register(void)
+{
+    first_filter = ap_register_output_filter("ENTRA_SAML_FIRST", filter, NULL, AP_FTYPE_RESOURCE - 1);
+    last_filter = ap_register_output_filter("ENTRA_SAML", filter, NULL, AP_FTYPE_CONTENT_SET);
+}
+
+/* For subrequests too: mod_cache keeps their responses under addresses that anybody may ask for. */
+void mes_guard_insert(request_rec *r)
+{
+    const mes_request_t *request = mes_request_find(r);
+    const int is_own = request && request->is_own;
+
+    if (!mes_request_site(r) || (!is_own && !mes_request_is_ours(r))) {
+        return;
+    }
+    if (!is_own && mes_request_location(r)->is_open && !mes_request_session(r)) {
+        return; /* what all comers see may be kept for all comers */
+    }
+    ap_add_output_filter_handle(first_filter, NULL, r, r->connection);
+    ap_add_output_filter_handle(last_filter, NULL, r, r->connection);
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The only file that logs or answers. Cookies, assertions and RelayState never come here but to be sent. httpd escapes
+ * control characters and what is not ASCII in every line it logs.
+ *
+ * Each line starts with our name, although httpd prints the module's: at start-up it does not, and an ErrorLogFormat
+ * may leave it out.
+ */
+#include "httpd/mes.h"
+
+#include "base/codec.h"
+#include "base/crypto.h"
+
+#include <apr_strings.h>
+#include <http_log.h>
+#include <http_protocol.h>
+#include <mod_core.h>
+
+APLOG_USE_MODULE(entra_saml);
+
+#define TAG "[entra_saml] "
+#define REFERENCE_LEN 8
+
+/* ---- log ----------------------------------------------------------------------------------------------------- */
+
+static int level_of(es_rv_t rv)
+{
+    static const int levels[] = { [ES_LEVEL_ERROR] = APLOG_ERR,
+                                  [ES_LEVEL_WARN] = APLOG_WARNING,
+                                  [ES_LEVEL_INFO] = APLOG_INFO,
+                                  [ES_LEVEL_DEBUG] = APLOG_DEBUG };
+
+    return levels[es_reason(rv)->level];
+}
+
+void mes_io_config_error(const es_why_t *why, const ap_directive_t *at)
+{
+    const es_reason_t *reason = es_reason(why->rv);
+
+    if (at) {
+        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_ERR, 0, NULL, TAG "reason=%s: %s on line %d of %s: %s. %s",
+                     reason->code, at->directive, at->line_num, at->filename, why->text, reason->remedy);
+    } else {
+        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_ERR, 0, NULL, TAG "reason=%s: %s. %s", reason->code, why->text,
+                     reason->remedy);
+    }
+}
+
+void mes_io_config_note(const server_rec *server, const char *note)
+{
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server, TAG "reason=%s: %s", es_reason(ES_CONFIG_STATE)->code, note);
+}
+
+void mes_io_log(request_rec *r, es_rv_t rv, const char *sentence)
+{
+    ap_log_rerror(APLOG_MARK, level_of(rv), 0, r, TAG "reason=%s: %s. %s", es_reason(rv)->code, sentence,
+                  es_reason(rv)->remedy);
+}
+
+void mes_io_log_signin(request_rec *r, const mes_site_t *site, const es_acs_report_t *report)
+{
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, TAG "signed in: connection=%s user=\"%s\" assertion=%s dropped=%d",
+                  site->connection->tag, report->user, report->assertion_id, report->n_claims_dropped);
+}
+
+void mes_io_log_signout(request_rec *r, const mes_site_t *site, int ended)
+{
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, TAG "signed out: connection=%s sessions=%d", site->connection->tag,
+                  ended);
+}
+
+void mes_io_trace(request_rec *r, const char *step, const char *detail)
+{
+    ap_log_rerror(APLOG_MARK, APLOG_TRACE1, 0, r, TAG "%s: %s", step, detail);
+}
+
+/* What the user tells the administrator: letters and digits that nobody confuses (RFC 4648 base32 without its padding
+ * uses neither 0 nor 1). Random, so that it says nothing about others. */
+static const char *make_reference(apr_pool_t *pool)
+{
+    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    unsigned char octet[REFERENCE_LEN] = { 0 };
+    char *text = apr_pcalloc(pool, REFERENCE_LEN + 1);
+    es_why_t why = ES_WHY_INIT;
+    int i;
+
+    es_crypto_random(octet, sizeof octet, &why); /* a reference of As is still one */
+    for (i = 0; i < REFERENCE_LEN; i++) {
+        text[i] = alphabet[octet[i] & 31];
+    }
+    return text;
+}
+
+static const char *log_refusal(request_rec *r, const mes_site_t *site, const es_why_t *why)
+{
+    const es_reason_t *reason = es_reason(why->rv);
+    const char *reference = make_reference(r->pool);
+
+    ap_log_rerror(APLOG_MARK, level_of(why->rv), 0, r, TAG "reason=%s ref=%s connection=%s user=\"%s\": %s. %s",
+                  reason->code, reference, site ? site->connection->tag : "-", r->user ? r->user : "", why->text,
+                  reason->remedy);
+    return reference;
+}
+
+/* ---- answers ------------------------------------------------------------------------------------------------- */
+
+/* Ours are for one person at one moment. guard.c holds this against mod_headers. */
+static void mark_own(request_rec *r)
+{
+    mes_request_get(r)->is_own = 1;
+    apr_table_setn(r->err_headers_out, "Cache-Control", "no-store");
+}
+
+void mes_io_set_cookies(request_rec *r, const es_answer_t *answer)
+{
+    int i;
+
+    for (i = 0; i < answer->n_cookies; i++) {
+        apr_table_addn(r->err_headers_out, "Set-Cookie", answer->cookies[i]);
+    }
+}
+
+int mes_io_redirect(request_rec *r, const es_answer_t *answer)
+{
+    mark_own(r);
+    mes_io_set_cookies(r, answer);
+    apr_table_setn(r->headers_out, "Location", answer->location);
+    return HTTP_SEE_OTHER;
+}
+
+/* Sends a body of ours and ends the request; like ap_send_error_response it leaves out the filters for content (and
+ * with them mod_cache), and lets those for errors in: mod_headers' `Header always` holds for us too. DONE is good in
+ * any phase. */
+static int send_body(request_rec *r, int status, const char *type, const char *body)
+{
+    /* A filter that failed the request's body has answered already. */
+    if (r->eos_sent) {
+        return DONE;
+    }
+    /* What is left of a request's body must not be taken for the next request. */
+    if (status != HTTP_REQUEST_ENTITY_TOO_LARGE) {
+        ap_discard_request_body(r);
+    } else {
+        r->connection->keepalive = AP_CONN_CLOSE;
+    }
+    mark_own(r);
+    r->status = status;
+    r->status_line = NULL;
+    apr_table_setn(r->err_headers_out, "X-Content-Type-Options", "nosniff");
+    r->output_filters = r->proto_output_filters;
+    ap_run_insert_error_filter(r);
+    ap_set_content_type(r, type);
+    ap_set_content_length(r, (apr_off_t)strlen(body));
+    ap_rputs(body, r);
+    return DONE;
+}
+
+/* Origin or Referer must stay what they are within the site: logout looks at them. */
+static int send_page(request_rec *r, const mes_site_t *site, int status, const mes_page_t *page)
+{
+    apr_table_setn(r->err_headers_out, "Content-Security-Policy", site->policy);
+    apr_table_setn(r->err_headers_out, "Referrer-Policy", "same-origin");
+    return send_body(r, status, "text/html; charset=utf-8", mes_pages_make(page, site, r->pool));
+}
+
+static int send_json(request_rec *r, const mes_site_t *site, int status, const es_reason_t *reason,
+                     const char *reference)
+{
+    apr_pool_t *pool = r->pool;
+    const char *sign_in =
+        status == HTTP_UNAUTHORIZED
+            ? apr_pstrcat(pool, ",\"sign_in\":", es_codec_json(site->connection->login_url, pool), NULL)
+            : "";
+    const char *body = apr_pstrcat(pool, "{\"error\":", es_codec_json(reason->code, pool),
+                                   ",\"message\":", es_codec_json(reason->text, pool),
+                                   ",\"reference\":", es_codec_json(reference, pool), sign_in, "}\n", NULL);
+
+    return send_body(r, status, "application/json", body);
+}
+
+/* For the ErrorDocument, which sees them as REDIRECT_ENTRA_ERROR and REDIRECT_ENTRA_REFERENCE. */
+static int leave_to_error_document(request_rec *r, int status, const es_reason_t *reason, const char *reference)
+{
+    mark_own(r);
+    apr_table_setn(r->subprocess_env, MES_PREFIX "ERROR", reason->code);
+    apr_table_setn(r->subprocess_env, MES_PREFIX "REFERENCE", reference);
+    return status;
+}
+
+int mes_io_refuse(request_rec *r, const mes_site_t *site, const es_why_t *why, mes_offer_t offer)
+{
+    const es_reason_t *reason = es_reason(why->rv);
+    const int status = reason->status ? reason->status : HTTP_INTERNAL_SERVER_ERROR;
+    const char *reference = log_refusal(r, site, why);
+    mes_page_t page = { 0 };
+
+    if (status == HTTP_UNAUTHORIZED && site) {
+        apr_table_setn(r->err_headers_out, "WWW-Authenticate",
+                       apr_pstrcat(r->pool, "EntraSAML login=\"", site->connection->login_url, "\"", NULL));
+    }
+    if (status == HTTP_SERVICE_UNAVAILABLE) {
+        apr_table_setn(r->err_headers_out, "Retry-After", "60");
+    }
+    if (site && mes_request_visitor(r) == ES_VISITOR_PROGRAM) {
+        return send_json(r, site, status, reason, reference);
+    }
+    if (!site || ap_response_code_string(r, ap_index_of_response(status))) {
+        return leave_to_error_document(r, status, reason, reference);
+    }
+    page.title = mes_pages_title(why->rv);
+    page.text = *reason->text ? reason->text : es_reason(ES_INTERNAL)->text;
+    page.reason = reason->code;
+    page.reference = reference;
+    page.action = mes_pages_action(offer, r->method_number == M_GET ? mes_request_landing(r) : NULL, site, r->pool);
+    page.time = r->request_time;
+    return send_page(r, site, status, &page);
+}
+
+int mes_io_signed_out(request_rec *r, const mes_site_t *site)
+{
+    const mes_page_t page = {
+        .title = "Signed out",
+        .text = "You are signed out of this application. You may still be signed in at Microsoft.",
+        .reason = "",
+        .reference = "",
+        .action = mes_pages_action(MES_OFFER_SIGN_IN, NULL, site, r->pool),
+        .time = r->request_time,
+    };
+
+    return send_page(r, site, HTTP_OK, &page);
+}
+
+int mes_io_metadata(request_rec *r, const mes_site_t *site)
+{
+    apr_table_setn(r->err_headers_out, "Content-Disposition", "inline; filename=\"entra-saml-metadata.xml\"");
+    return send_body(r, HTTP_OK, "application/samlmetadata+xml", site->metadata);
+}

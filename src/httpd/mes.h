@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The glue's shared types, and what each of its files offers to the others. Only the files of this folder and
+ * mod_entra_saml.c include httpd; none of them knows anything of SAML.
+ *
+ * Everything configured is written once, before the first request, and never again: requests of all threads read it
+ * without a lock.
+ */
+#ifndef MES_H
+#define MES_H
+
+#include <httpd.h>
+
+#include <http_config.h>
+#include <http_core.h>
+#include <http_request.h>
+
+#include "flow/flow.h"
+#include "policy/visitor.h"
+
+#define MES_AUTH_TYPE "entra-saml"
+#define MES_PREFIX "ENTRA_"
+
+extern module AP_MODULE_DECLARE_DATA entra_saml_module;
+
+/* ---- configuration as written: conf.c, watch.c --------------------------------------------------------------- */
+
+/* Directives of a server, and of a location; the slots of their values. */
+typedef enum {
+    MES_METADATA,
+    MES_ENTITY_ID,
+    MES_BASE_URL,
+    MES_PATH,
+    MES_REPLY_URL,
+    MES_DEFAULT_PAGE,
+    MES_CLOCK_SKEW,
+    MES_REMOTE_USER,
+    MES_CLAIM,
+    MES_RESPONSE_LIMIT,
+    MES_PAGE_TEMPLATE,
+    MES_STATE_DIRECTORY,
+    MES_SHARED_MEMORY,
+    MES_SERVER_SLOTS
+} mes_server_slot_t;
+typedef enum { MES_LIFETIME, MES_IDLE, MES_UNAUTHENTICATED, MES_LOCATION_SLOTS } mes_location_slot_t;
+
+/* What EntraSAMLUnauthenticated can say, in the order of its choices. */
+enum { MES_UNAUTHENTICATED_AUTO, MES_UNAUTHENTICATED_REDIRECT, MES_UNAUTHENTICATED_401 };
+
+/* One directive's value. */
+typedef struct {
+    const ap_directive_t *at;       /* where it was said; NULL: nowhere, the rest is the default */
+    const char *text;               /* of one argument */
+    apr_int64_t number;             /* of a time (microseconds), a size (octets), a choice (its index) */
+    const apr_array_header_t *list; /* of const char *, of several arguments; NULL where there are none */
+} mes_value_t;
+
+/* A section: <Directory>, <Location>, <Files>, <If>, .htaccess, or the server around them. */
+typedef struct {
+    mes_value_t value[MES_LOCATION_SLOTS];
+    /* What httpd's own directives say here. */
+    const ap_directive_t *ours_at;  /* AuthType entra-saml */
+    const ap_directive_t *claim_at; /* the first Require claim */
+    int is_other;                   /* another AuthType */
+    int is_merging;                 /* AuthMerging And, or Or */
+    int n_rules;                    /* Require lines */
+    int is_open;                    /* all comers are granted */
+} mes_location_t;
+
+typedef struct mes_site_t mes_site_t;
+typedef struct mes_state_t mes_state_t;
+
+/* The main server or a virtual host. */
+typedef struct {
+    mes_value_t value[MES_SERVER_SLOTS];
+    apr_array_header_t *sections; /* of mes_location_t *: those said here that concern us */
+    const char *host;             /* ServerName as written: its host, and its port or 0 */
+    int port;
+    apr_interval_time_t keep; /* the longest EntraSAMLSessionLifetime of any section */
+    const mes_site_t *site;   /* made by judge; NULL without EntraSAMLMetadata */
+    mes_state_t *state;       /* of the main server: what all sites share, NULL when there is no site */
+} mes_server_t;
+
+extern const command_rec mes_conf_directives[];
+void *mes_conf_make_server(apr_pool_t *pool, server_rec *server);
+void *mes_conf_merge_server(apr_pool_t *pool, void *base, void *add);
+void *mes_conf_make_location(apr_pool_t *pool, char *path);
+void *mes_conf_merge_location(apr_pool_t *pool, void *base, void *add);
+
+mes_server_t *mes_conf_server(const server_rec *server);
+/* EntraSAMLClaim's pairs. */
+const es_claim_alias_t *mes_conf_aliases(int *n_aliases, const mes_value_t *value, apr_pool_t *pool);
+/* What a directive's function returns to httpd, which puts file and line before it. */
+const char *mes_conf_error(const cmd_parms *cmd, const es_why_t *why);
+
+const char *mes_watch_auth_type(cmd_parms *cmd, void *location, const char *args);
+const char *mes_watch_require(cmd_parms *cmd, void *location, const char *args);
+const char *mes_watch_merging(cmd_parms *cmd, void *location, const char *args);
+const char *mes_watch_server_name(cmd_parms *cmd, void *location, const char *args);
+
+/* ---- configuration as judged: judge.c, state.c, segment.c ---------------------------------------------------- */
+
+/* What all sites of the server share. Made by judge, filled by mes_state_open. */
+struct mes_state_t {
+    es_seal_key_t key;
+    es_store_t *store;
+};
+
+/* A virtual host with Entra in front of it. */
+struct mes_site_t {
+    es_site_t flow;
+    const es_connection_t *connection; /* the flow's */
+    const mes_state_t *state;
+    const char *const *names; /* ENTRA_… of the built-in claims, by their number */
+    const char *metadata;     /* ours, as XML */
+    const char *template;     /* the page */
+    const char *policy;       /* its Content-Security-Policy */
+    apr_size_t response_limit;
+};
+
+/* A file whole, NUL behind it; `fault` for anything that prevents it. */
+es_rv_t mes_judge_read_file(es_bytes_t *content, const char *path, apr_size_t limit, es_rv_t fault, es_why_t *why,
+                            apr_pool_t *pool);
+int mes_judge_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server);
+int mes_state_open(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server);
+
+/* A folder for files of ours; name is for messages. Files in it are opened relative to fd. */
+typedef struct {
+    const char *name;
+    int fd;
+} mes_folder_t;
+
+/* The segment file in the folder, mapped, and the store in it. `process` outlives configurations: the descriptor that
+ * holds the lock lives there. *note = a sentence for the log about what had to be done, NULL when nothing.
+ * ES_CONFIG_STATE. */
+es_rv_t mes_segment_open(es_store_t **store, const char **note, const mes_folder_t *folder, apr_size_t size,
+                         apr_pool_t *process, es_why_t *why, apr_pool_t *pconf);
+
+/* ---- a request: request.c ------------------------------------------------------------------------------------ */
+
+typedef enum {
+    MES_ENDPOINT_NONE,
+    MES_ENDPOINT_ACS,
+    MES_ENDPOINT_LOGIN,
+    MES_ENDPOINT_LOGOUT,
+    MES_ENDPOINT_METADATA
+} mes_endpoint_t;
+
+/* What we know of one request_rec. */
+typedef struct {
+    mes_endpoint_t endpoint; /* claimed by translate_name */
+    es_rv_t resumed;         /* why there is no session; ES_OK: there is */
+    const char *cause;       /* the sentence to it */
+    int is_resumed;          /* the session was looked for here, not by an outer request */
+    int is_judging;          /* inside our own call of access_checker_ex */
+    int is_own;              /* the answer is ours: never to be stored */
+    const char *failed;      /* Require claim lines that were not met, for the log */
+    es_session_t session;
+} mes_request_t;
+
+/* The request's own, made where there is none; NULL from find when there is none. */
+mes_request_t *mes_request_get(request_rec *r);
+mes_request_t *mes_request_find(const request_rec *r);
+
+const mes_site_t *mes_request_site(const request_rec *r);
+const mes_location_t *mes_request_location(const request_rec *r);
+/* Is it in a section with AuthType entra-saml? */
+int mes_request_is_ours(request_rec *r);
+/* The session httpd's authorization saw for this request: its own, or that of the outer request or the one redirected
+ * from, where httpd took over their verdict. NULL when there is none. */
+const es_session_t *mes_request_session(request_rec *r);
+/* Is it the ErrorDocument of a failed request? */
+int mes_request_is_error_document(const request_rec *r);
+/* The page first asked for, as the browser's address line has it. */
+const char *mes_request_landing(const request_rec *r);
+void mes_request_flow(es_flow_t *flow, request_rec *r, const mes_site_t *site);
+es_visitor_t mes_request_visitor(const request_rec *r);
+
+/* ---- the outside: io.c, body.c, pages.c ---------------------------------------------------------------------- */
+
+/* What a page offers its reader. */
+typedef enum { MES_OFFER_NONE, MES_OFFER_AGAIN, MES_OFFER_SIGN_IN, MES_OFFER_SIGN_OUT } mes_offer_t;
+
+/* Configuration: an error, or a note, about a directive (or none), on stderr as httpd's own. */
+void mes_io_config_error(const es_why_t *why, const ap_directive_t *at);
+void mes_io_config_note(const server_rec *server, const char *note);
+
+/* Logs without answering: a reason at its own level; a plain event at info; a step for whoever debugs. */
+void mes_io_log(request_rec *r, es_rv_t rv, const char *sentence);
+void mes_io_log_signin(request_rec *r, const mes_site_t *site, const es_acs_report_t *report);
+void mes_io_log_signout(request_rec *r, const mes_site_t *site, int ended);
+void mes_io_trace(request_rec *r, const char *step, const char *detail);
+
+/* The functions below answer; their value is the hook's. Refuse logs, and answers with the page, JSON for programs, or
+ * the status alone where an ErrorDocument is configured for it. */
+int mes_io_refuse(request_rec *r, const mes_site_t *site, const es_why_t *why, mes_offer_t offer);
+int mes_io_redirect(request_rec *r, const es_answer_t *answer);
+int mes_io_signed_out(request_rec *r, const mes_site_t *site);
+int mes_io_metadata(request_rec *r, const mes_site_t *site);
+/* Adds the answer's cookies to whatever is sent. */
+void mes_io_set_cookies(request_rec *r, const es_answer_t *answer);
+
+/* The body of a POSTed form, whole. ES_FORM_TOO_LARGE above the limit, ES_FORM_MALFORMED for another content type or a
+ * body that does not arrive. */
+es_rv_t mes_body_read(es_bytes_t *body, request_rec *r, apr_size_t limit, es_why_t *why);
+
+typedef struct {
+    const char *title, *text;
+    const char *reason, *reference; /* "" where the page is no refusal */
+    const char *action;             /* HTML */
+    apr_time_t time;
+} mes_page_t;
+const char *mes_pages_make(const mes_page_t *page, const mes_site_t *site, apr_pool_t *pool);
+const char *mes_pages_title(es_rv_t rv);
+/* `landing`: the page to sign in for, NULL for the default. */
+const char *mes_pages_action(mes_offer_t offer, const char *landing, const mes_site_t *site, apr_pool_t *pool);
+/* The page of EntraSAMLPageTemplate, or the built-in one for NULL. ES_CONFIG_TEMPLATE. */
+es_rv_t mes_pages_load(const char **template, const char **policy, const char *file, es_why_t *why, apr_pool_t *pool);
+
+/* ---- hooks: gate.c, endpoint.c, serve.c, export.c, guard.c, authz.c; mod_entra_saml.c says where and why ------ */
+
+int mes_gate_resume(request_rec *r);
+int mes_gate_judge(request_rec *r);
+int mes_gate_signon(request_rec *r);
+
+int mes_endpoint_protect(request_rec *r);
+int mes_endpoint_claim(request_rec *r);
+int mes_endpoint_map(request_rec *r);
+int mes_endpoint_type(request_rec *r);
+int mes_endpoint_admit(request_rec *r);
+int mes_endpoint_handle(request_rec *r);
+int mes_serve_acs(request_rec *r, const mes_site_t *site);
+int mes_serve_login(request_rec *r, const mes_site_t *site);
+int mes_serve_logout(request_rec *r, const mes_site_t *site);
+int mes_serve_metadata(request_rec *r, const mes_site_t *site);
+
+int mes_export_environment(request_rec *r);
+const char *const *mes_export_names(apr_pool_t *pool);
+
+void mes_guard_register(void);
+int mes_guard_headers(request_rec *r);
+void mes_guard_insert(request_rec *r);
+
+void mes_authz_register(apr_pool_t *pool);
+/* Is the provider of this name ours? */
+int mes_authz_is_ours(const char *name);
+
+#endif

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The pages: plain HTML, no script, and a Content-Security-Policy that would not let one run. Everything that is put in
+ * is escaped here, but for the action, which is made here.
+ */
+#include "httpd/mes.h"
+
+#include "base/codec.h"
+#include "base/crypto.h"
+
+#include <apr_strings.h>
+#include <http_protocol.h>
+
+#define TEMPLATE_MAX (64 * 1024)
+
+#define STYLE                                                                                                          \
+    "body{font:1.1rem/1.5 system-ui,sans-serif;margin:0;color:#1b1b1b;background:#f4f4f4}"                             \
+    "main{max-width:36rem;margin:8vh auto;padding:1.5rem 2rem;background:#fff;border-top:.3rem solid #0b5cad}"         \
+    "h1{font-size:1.5rem;line-height:1.25}"                                                                            \
+    "a,button{display:inline-block;font:inherit;padding:.5rem 1.2rem;border:2px solid #0b5cad;color:#fff;"             \
+    "background:#0b5cad;text-decoration:none;cursor:pointer}"                                                          \
+    "a:focus-visible,button:focus-visible{outline:3px solid #1b1b1b;outline-offset:2px}"                               \
+    "dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem;font-size:1rem;color:#444}"                  \
+    "dd{margin:0;overflow-wrap:anywhere}"
+
+static const char built_in[] = "<!DOCTYPE html>\n"
+                               "<html lang=\"en\">\n"
+                               "<head>\n"
+                               "<meta charset=\"utf-8\">\n"
+                               "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+                               "<meta name=\"robots\" content=\"noindex\">\n"
+                               "<title>@TITLE@</title>\n"
+                               "<style>" STYLE "</style>\n"
+                               "</head>\n"
+                               "<body>\n"
+                               "<main>\n"
+                               "<h1>@TITLE@</h1>\n"
+                               "<p>@TEXT@</p>\n"
+                               "@ACTION@@DETAILS@</main>\n"
+                               "</body>\n"
+                               "</html>\n";
+
+/* What may stand between two @ of a template. */
+static const char *const placeholders[] = { "TITLE", "TEXT", "REASON", "REFERENCE", "TIME", "DETAILS", "ACTION", NULL };
+
+#define POLICY(style, rest)                                                                                            \
+    "default-src 'none'; style-src " style "; " rest "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+const char *mes_pages_title(es_rv_t rv)
+{
+    switch (rv) {
+    case ES_ACCESS_DENIED:
+        return "No access";
+    case ES_LOGOUT_UNCONFIRMED:
+        return "Sign out";
+    case ES_LANDING_REFUSED:
+        return "Wrong address";
+    default:
+        switch (es_reason(rv)->status) {
+        case HTTP_UNAUTHORIZED:
+            return "Sign-in needed";
+        case HTTP_SERVICE_UNAVAILABLE:
+            return "Sign-in not possible at the moment";
+        default:
+            return "Sign-in failed";
+        }
+    }
+}
+
+static const char *make_link(const char *label, const char *href, apr_pool_t *pool)
+{
+    return apr_pstrcat(pool, "<p><a href=\"", es_codec_html(href, pool), "\">", label, "</a></p>\n", NULL);
+}
+
+const char *mes_pages_action(mes_offer_t offer, const char *landing, const mes_site_t *site, apr_pool_t *pool)
+{
+    const char *login = site->connection->login_path;
+
+    switch (offer) {
+    case MES_OFFER_AGAIN:
+        return make_link("Try again", site->connection->default_page, pool);
+    case MES_OFFER_SIGN_IN:
+        return make_link(
+            "Sign in", landing ? apr_pstrcat(pool, login, "?return=", es_codec_url_encode(landing, pool), NULL) : login,
+            pool);
+    case MES_OFFER_SIGN_OUT:
+        return apr_pstrcat(pool, "<form method=\"post\" action=\"", es_codec_html(site->connection->logout_path, pool),
+                           "\"><p><button type=\"submit\">Sign out</button></p></form>\n", NULL);
+    case MES_OFFER_NONE:
+        break;
+    }
+    return "";
+}
+
+static const char *format_time(apr_time_t time, apr_pool_t *pool)
+{
+    apr_time_exp_t utc;
+    char text[sizeof "2026-01-31 23:59:59 UTC"];
+    apr_size_t len;
+
+    apr_time_exp_gmt(&utc, time);
+    apr_strftime(text, &len, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &utc);
+    return apr_pstrdup(pool, text);
+}
+
+static const char *make_details(const mes_page_t *page, apr_pool_t *pool)
+{
+    if (!*page->reference) {
+        return "";
+    }
+    return apr_pstrcat(pool, "<p>Details for your administrator:</p>\n<dl>\n<dt>Reason</dt><dd>",
+                       es_codec_html(page->reason, pool), "</dd>\n<dt>Reference</dt><dd>",
+                       es_codec_html(page->reference, pool), "</dd>\n<dt>Time</dt><dd>", format_time(page->time, pool),
+                       "</dd>\n</dl>\n", NULL);
+}
+
+/* The placeholder that starts at this @, or -1; *len with both its @. */
+static int find_placeholder(apr_size_t *len, const char *at)
+{
+    int i;
+
+    for (i = 0; placeholders[i]; i++) {
+        const apr_size_t n = strlen(placeholders[i]);
+
+        if (strncmp(at + 1, placeholders[i], n) == 0 && at[1 + n] == '@') {
+            *len = n + 2;
+            return i;
+        }
+    }
+    return -1;
+}
+
+const char *mes_pages_make(const mes_page_t *page, const mes_site_t *site, apr_pool_t *pool)
+{
+    const char *const values[] = { es_codec_html(page->title, pool),
+                                   es_codec_html(page->text, pool),
+                                   es_codec_html(page->reason, pool),
+                                   es_codec_html(page->reference, pool),
+                                   format_time(page->time, pool),
+                                   make_details(page, pool),
+                                   page->action };
+    const char *text = "";
+    const char *from = site->template;
+    const char *at = from;
+
+    while ((at = strchr(at, '@'))) {
+        apr_size_t len;
+        int which = find_placeholder(&len, at);
+
+        if (which < 0) {
+            at++;
+            continue;
+        }
+        text = apr_pstrcat(pool, text, apr_pstrmemdup(pool, from, (apr_size_t)(at - from)), values[which], NULL);
+        from = at += len;
+    }
+    return apr_pstrcat(pool, text, from, NULL);
+}
+
+/* A word in capitals between two @ is meant as a placeholder; anything else (a mail address) is text. */
+static es_rv_t check_unknown(const char *template, es_why_t *why)
+{
+    const char *at = template;
+
+    while ((at = strchr(at, '@'))) {
+        const apr_size_t n = strspn(at + 1, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_");
+        apr_size_t len;
+
+        if (n > 0 && at[1 + n] == '@' && find_placeholder(&len, at) < 0) {
+            return es_fail(why, ES_CONFIG_TEMPLATE, "%.*s is no placeholder", n < 64 ? (int)n + 2 : 64, at);
+        }
+        at++;
+    }
+    return ES_OK;
+}
+
+static es_rv_t check_template(const char *template, const char *file, es_why_t *why)
+{
+    if (!strstr(template, "@TEXT@") || !strstr(template, "@ACTION@") ||
+        (!strstr(template, "@REFERENCE@") && !strstr(template, "@DETAILS@"))) {
+        return es_fail(why, ES_CONFIG_TEMPLATE, "%.500s lacks @TEXT@, @ACTION@, or both @REFERENCE@ and @DETAILS@",
+                       file);
+    }
+    return check_unknown(template, why);
+}
+
+es_rv_t mes_pages_load(const char **template, const char **policy, const char *file, es_why_t *why, apr_pool_t *pool)
+{
+    es_bytes_t content;
+    es_rv_t rv;
+
+    if (!file) {
+        const es_hash_t hash = es_crypto_sha256_text(STYLE);
+
+        *template = built_in;
+        *policy =
+            apr_psprintf(pool, POLICY("'sha256-%s'", ""), es_codec_base64_encode(es_bytes(&hash, sizeof hash), pool));
+        return ES_OK;
+    }
+    if ((rv = mes_judge_read_file(&content, file, TEMPLATE_MAX, ES_CONFIG_TEMPLATE, why, pool)) != ES_OK) {
+        return rv;
+    }
+    if (memchr(content.data, '\0', content.len)) {
+        return es_fail(why, ES_CONFIG_TEMPLATE, "%.500s is no text", file);
+    }
+    if ((rv = check_template((const char *)content.data, file, why)) != ES_OK) {
+        return rv;
+    }
+    *template = (const char *)content.data;
+    *policy = POLICY("'self' 'unsafe-inline'", "img-src 'self' data:; font-src 'self'; ");
+    return ES_OK;
+}

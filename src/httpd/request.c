@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What we know of a request, and how the flow gets to see it.
+ */
+#include "httpd/mes.h"
+
+#include <apr_strings.h>
+#include <strings.h>
+
+mes_request_t *mes_request_find(const request_rec *r)
+{
+    return ap_get_module_config(r->request_config, &entra_saml_module);
+}
+
+mes_request_t *mes_request_get(request_rec *r)
+{
+    mes_request_t *request = mes_request_find(r);
+
+    if (!request) {
+        request = apr_pcalloc(r->pool, sizeof *request);
+        request->resumed = ES_SESSION_NONE;
+        ap_set_module_config(r->request_config, &entra_saml_module, request);
+    }
+    return request;
+}
+
+const mes_site_t *mes_request_site(const request_rec *r)
+{
+    return mes_conf_server(r->server)->site;
+}
+
+const mes_location_t *mes_request_location(const request_rec *r)
+{
+    return ap_get_module_config(r->per_dir_config, &entra_saml_module);
+}
+
+int mes_request_is_ours(request_rec *r)
+{
+    const char *type = ap_auth_type(r);
+
+    return type && strcasecmp(type, MES_AUTH_TYPE) == 0;
+}
+
+/* httpd runs the authorization hooks once for requests that share a per-directory configuration, and takes over user
+ * and verdict from the request redirected from, else from the outer one (ap_process_request_internal). So do we. */
+const es_session_t *mes_request_session(request_rec *r)
+{
+    const request_rec *seen = r;
+
+    while (seen) {
+        const mes_request_t *request = mes_request_find(seen);
+
+        if (request && request->is_resumed) {
+            return request->resumed == ES_OK ? &request->session : NULL;
+        }
+        if (seen->prev && seen->prev->per_dir_config == seen->per_dir_config) {
+            seen = seen->prev;
+        } else if (seen->main && seen->main->per_dir_config == seen->per_dir_config) {
+            seen = seen->main;
+        } else {
+            seen = NULL;
+        }
+    }
+    return NULL;
+}
+
+int mes_request_is_error_document(const request_rec *r)
+{
+    for (r = r->prev; r; r = r->prev) {
+        if (r->status != HTTP_OK) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Rewriting, FallbackResource, index files redirect internally; the browser knows nothing of it. */
+const char *mes_request_landing(const request_rec *r)
+{
+    while (r->prev) {
+        r = r->prev;
+    }
+    return r->unparsed_uri;
+}
+
+/* Several Cookie headers mean what one with "; " between them means (RFC 9113 section 8.2.3). */
+static const char *join_cookies(const request_rec *r)
+{
+    const apr_array_header_t *headers = apr_table_elts(r->headers_in);
+    const char *joined = NULL;
+    int i;
+
+    for (i = 0; i < headers->nelts; i++) {
+        const apr_table_entry_t *header = &APR_ARRAY_IDX(headers, i, apr_table_entry_t);
+
+        if (header->key && strcasecmp(header->key, "Cookie") == 0) {
+            joined = joined ? apr_pstrcat(r->pool, joined, "; ", header->val, NULL) : header->val;
+        }
+    }
+    return joined;
+}
+
+void mes_request_flow(es_flow_t *flow, request_rec *r, const mes_site_t *site)
+{
+    flow->site = &site->flow;
+    flow->store = site->state->store;
+    flow->key = &site->state->key;
+    flow->cookies = join_cookies(r);
+    flow->now = r->request_time;
+    flow->pool = r->pool;
+}
+
+es_visitor_t mes_request_visitor(const request_rec *r)
+{
+    const es_visitor_headers_t headers = {
+        .method = r->method,
+        .accept = apr_table_get(r->headers_in, "Accept"),
+        .sec_fetch_mode = apr_table_get(r->headers_in, "Sec-Fetch-Mode"),
+        .sec_fetch_dest = apr_table_get(r->headers_in, "Sec-Fetch-Dest"),
+        .requested_with = apr_table_get(r->headers_in, "X-Requested-With"),
+        .content_type = apr_table_get(r->headers_in, "Content-Type"),
+        .upgrade = apr_table_get(r->headers_in, "Upgrade"),
+    };
+
+    return es_visitor_read(&headers);
+}

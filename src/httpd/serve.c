@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * What each endpoint does: gets the facts together, asks the flow, hands its answer to io.
+ */
+#include "httpd/mes.h"
+
+#include "base/codec.h"
+#include "base/url.h"
+#include "policy/landing.h"
+
+#include <apr_strings.h>
+
+/* 405 with Allow (RFC 9110 section 15.5.6): httpd writes it from these bits. */
+static int refuse_method(request_rec *r, int get, int post)
+{
+    r->allowed |= (get ? AP_METHOD_BIT << M_GET : 0) | (post ? AP_METHOD_BIT << M_POST : 0);
+    return HTTP_METHOD_NOT_ALLOWED;
+}
+
+static int redirect_to(request_rec *r, const char *location)
+{
+    const es_answer_t answer = { .location = location };
+
+    return mes_io_redirect(r, &answer);
+}
+
+/* A bookmark, or Back on some browsers: to the default page, whose section decides what happens. */
+int mes_serve_acs(request_rec *r, const mes_site_t *site)
+{
+    es_acs_report_t report = { ES_OK };
+    es_answer_t answer = { NULL };
+    es_why_t why = ES_WHY_INIT;
+    es_acs_form_t form = { NULL };
+    es_bytes_t body;
+    es_flow_t flow;
+
+    if (r->method_number == M_GET) {
+        return redirect_to(r, site->connection->default_page);
+    }
+    if (r->method_number != M_POST) {
+        return refuse_method(r, 1, 1);
+    }
+    mes_request_flow(&flow, r, site);
+    if (mes_body_read(&body, r, site->response_limit, &why) != ES_OK ||
+        es_codec_form_find(&form.saml_response, body, "SAMLResponse", &why, r->pool) != ES_OK ||
+        es_codec_form_find(&form.relay_state, body, "RelayState", &why, r->pool) != ES_OK ||
+        es_acs_accept(&answer, &report, &flow, &form, &why) != ES_OK) {
+        return mes_io_refuse(r, site, &why, MES_OFFER_AGAIN);
+    }
+    if (report.restarted != ES_OK) {
+        mes_io_log(r, report.restarted, "the sign-on starts again");
+    }
+    if (report.user) {
+        mes_io_log_signin(r, site, &report);
+    }
+    return mes_io_redirect(r, &answer);
+}
+
+/* `return` as the query has it; the default page where there is none. */
+static es_rv_t read_return(const char **landing, const request_rec *r, const mes_site_t *site, es_why_t *why)
+{
+    const char *wanted = NULL;
+    es_rv_t rv = es_codec_form_find(&wanted, es_bytes_of(r->args ? r->args : ""), "return", why, r->pool);
+
+    if (rv == ES_OK && wanted) {
+        return es_landing_read(landing, wanted, site->connection->origin, why, r->pool);
+    }
+    *landing = site->connection->default_page;
+    return rv;
+}
+
+/* With a live session there is nothing to do but go on. Which limits hold is the landing's section's business; here
+ * those of the endpoint's own place are as good as any, since a landing that finds the session too old starts anew. */
+int mes_serve_login(request_rec *r, const mes_site_t *site)
+{
+    const mes_location_t *location = mes_request_location(r);
+    es_why_t why = ES_WHY_INIT, none = ES_WHY_INIT;
+    es_answer_t answer = { NULL };
+    es_session_t session;
+    const char *landing;
+    es_flow_t flow;
+
+    if (r->method_number != M_GET) {
+        return refuse_method(r, 1, 0);
+    }
+    if (read_return(&landing, r, site, &why) != ES_OK) {
+        return mes_io_refuse(r, site, &why, MES_OFFER_AGAIN);
+    }
+    mes_request_flow(&flow, r, site);
+    if (es_resume_find(&session, &flow, location->value[MES_LIFETIME].number, location->value[MES_IDLE].number,
+                       &none) == ES_OK) {
+        return redirect_to(r, landing);
+    }
+    if (es_signon_start(&answer, &flow, landing, &why) != ES_OK) {
+        return mes_io_refuse(r, site, &why, MES_OFFER_AGAIN);
+    }
+    return mes_io_redirect(r, &answer);
+}
+
+static int is_on_origin(const char *text, const mes_site_t *site, apr_pool_t *pool)
+{
+    es_why_t why = ES_WHY_INIT;
+    es_url_t url, ours;
+
+    return text && es_url_read(&url, text, 4096, &why, pool) == ES_OK &&
+           es_url_read(&ours, site->connection->origin, 4096, &why, pool) == ES_OK && es_url_same_origin(&url, &ours);
+}
+
+/* Did the user ask for it here? A browser that sends fetch metadata is believed: it also sees the site's own origin
+ * where a proxy of Microsoft's (Defender for Cloud Apps) shows it under another name. */
+static int is_meant(const request_rec *r, const mes_site_t *site)
+{
+    const char *fetch_site = apr_table_get(r->headers_in, "Sec-Fetch-Site");
+    const char *origin = apr_table_get(r->headers_in, "Origin");
+
+    if (r->method_number == M_POST) {
+        return !fetch_site || strcmp(fetch_site, "cross-site") != 0;
+    }
+    if (r->header_only || apr_table_get(r->headers_in, "Sec-Purpose")) {
+        return 0; /* HEAD is safe (RFC 9110 section 9.2.1); a prefetch is nobody's wish */
+    }
+    if (fetch_site) {
+        return strcmp(fetch_site, "same-origin") == 0;
+    }
+    return is_on_origin(origin ? origin : apr_table_get(r->headers_in, "Referer"), site, r->pool);
+}
+
+int mes_serve_logout(request_rec *r, const mes_site_t *site)
+{
+    es_answer_t answer = { NULL };
+    es_why_t why = ES_WHY_INIT;
+    es_flow_t flow;
+    int ended;
+
+    if (r->method_number != M_GET && r->method_number != M_POST) {
+        return refuse_method(r, 1, 1);
+    }
+    if (!is_meant(r, site)) {
+        es_fail(&why, ES_LOGOUT_UNCONFIRMED, "the link was not opened from a page of this site");
+        return mes_io_refuse(r, site, &why, MES_OFFER_SIGN_OUT);
+    }
+    mes_request_flow(&flow, r, site);
+    es_logout_local(&answer, &ended, &flow, &why);
+    mes_io_set_cookies(r, &answer);
+    if (why.rv != ES_OK) {
+        return mes_io_refuse(r, site, &why, MES_OFFER_SIGN_OUT);
+    }
+    mes_io_log_signout(r, site, ended);
+    return mes_io_signed_out(r, site);
+}
+
+int mes_serve_metadata(request_rec *r, const mes_site_t *site)
+{
+    return r->method_number == M_GET ? mes_io_metadata(r, site) : refuse_method(r, 1, 0);
+}

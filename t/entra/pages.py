@@ -13,7 +13,7 @@ header{background:#fff4ce;border-bottom:1px solid #f0d080;padding:.5rem 1rem;tex
 main{width:100%;max-width:38rem;margin:2.5rem auto;padding:2rem;background:#fff;border-radius:.5rem;
  box-shadow:0 2px 10px #0002}
 main.wide{max-width:60rem}
-h1{font-size:1.5rem;font-weight:600;margin:0 0 .25rem}h2{font-size:1.1rem;margin:2rem 0 .5rem}
+h1{font-size:1.5rem;font-weight:600;margin:0 0 .25rem}h2{font-size:1.1rem;margin:2rem 0 .5rem}h3{font-size:1rem;margin:1rem 0 0}
 p{margin:.5rem 0 1rem}.quiet{color:#57606a}
 code{font:.88em ui-monospace,"DejaVu Sans Mono",monospace;overflow-wrap:anywhere}
 ul.choices{list-style:none;margin:1rem 0 0;padding:0;border-top:1px solid #d8dee4}
@@ -27,22 +27,21 @@ button.plain,input[type=submit]{padding:.45rem 1rem;border:1px solid #0b5cad;bor
 :focus-visible{outline:2px solid #0b5cad;outline-offset:1px}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.3rem 1rem;margin:1rem 0}dt{color:#57606a}dd{margin:0}
 .refusal{padding:1rem;border-left:4px solid #b3261e;background:#fdf0ef;overflow-wrap:anywhere}
-form.inline{display:inline}
 """
 
 
-def sign_in(action, fields, users, application, note=""):
+def sign_in(action, fields, users, application):
     """The choice of users. `fields` travel along as hidden fields; without `application` nobody asked for a sign-in."""
     choices = "".join(
         f'<li><button class="choice" name="user" value="{_e(user.key)}"><b>{_e(user.display_name)}</b>'
-        f"<small>{_e(user.upn)}: {_e(user.note)}</small></button></li>"
+        f"<small>{_e(user.upn)}</small><small>{_e(user.note)}</small></button></li>"
         for user in users
     )
     target = f"to <b>{_e(application.name)}</b>" if application else "here"
     return _page(
         "Sign in",
         f"""<h1>Sign in {target}</h1>
-<p class="quiet">Choose who you are; there are no passwords here.{_e(note)}</p>
+<p class="quiet">Choose who you are; there are no passwords here.</p>
 <form method="post" action="{_e(action)}">{_hidden(fields)}<ul class="choices">{choices}</ul></form>""",
     )
 
@@ -82,7 +81,7 @@ so applications that ask will get you without another question.</p>
     else:
         who = """<p>Nobody is signed in.</p>
 <form action="/login"><button class="plain">Sign in</button></form>"""
-    applications = "".join(_application(service, application, session) for application in service.applications)
+    applications = "".join(_application(service, application) for application in service.applications)
     return _page(
         "Lookalike Entra ID",
         f"""<h1>Lookalike Entra ID</h1><p class="quiet">Tenant <code>{_e(service.tenant.tenant_id)}</code></p>
@@ -95,18 +94,17 @@ def not_found(path):
     return _page("Not found", f"<h1>Not found</h1><p>There is nothing at <code>{_e(path)}</code>.</p>")
 
 
-def _application(service, application, session):
+def _application(service, application):
     document = f"/{service.tenant.tenant_id}/federationmetadata/2007-06/federationmetadata.xml?appid={application.app_id}"
     identifiers = "<br>".join(f"<code>{_e(identifier)}</code>" for identifier in application.identifiers)
     reply_urls = "<br>".join(f"<code>{_e(url)}</code>" for url in application.reply_urls)
-    launch = ""
-    if session:
-        launch = f"""<dt>My Apps</dt><dd><form class="inline" method="post" action="/launch">
-{_hidden({"appid": application.app_id})}<button class="plain">Start it unasked</button></form></dd>"""
+    launch = f"""<form method="post" action="/launch">{_hidden({"appid": application.app_id})}
+<button class="plain">Open it, as My Apps would</button></form>"""
     return f"""<h3>{_e(application.name)}</h3><dl>
 <dt>Identifier (Entity ID)</dt><dd>{identifiers}</dd><dt>Reply URL</dt><dd>{reply_urls}</dd>
 <dt>Signing option</dt><dd>sign {_e(application.sign)}, {_e(application.digest.upper())}</dd>
-<dt>Metadata</dt><dd><a href="{_e(document)}">App Federation Metadata</a></dd>{launch}</dl>"""
+<dt>Sign on URL</dt><dd><code>{_e(application.sign_on_url or "none")}</code></dd>
+<dt>Metadata</dt><dd><a href="{_e(document)}">App Federation Metadata</a></dd></dl>{launch}"""
 
 
 def _page(title, body, wide=False):

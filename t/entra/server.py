@@ -31,6 +31,7 @@ class Entra(Service):
         super().__init__(applications, **options)
         self.authority = authority or Authority()
         self._server = _Server((HOST, port), self, self._tls() if tls else None)
+        self._thread = None
         scheme = "https" if tls else "http"
         self.base_url = f"{scheme}://{HOST}:{self._server.server_address[1]}"
 
@@ -41,11 +42,14 @@ class Entra(Service):
         self.stop()
 
     def start(self):
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread.start()
         return self
 
     def stop(self):
-        self._server.shutdown()
+        if self._thread is not None:  # else shutdown() would wait for a loop that never ran
+            self._server.shutdown()
+            self._thread.join()
         self._server.server_close()
 
     def write_metadata(self, path, application=None, **options):
@@ -156,12 +160,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._redirect("/", "")
 
     def _launch(self, parameters, binding):
-        session = self._session()
-        if session is None:
+        """My Apps: the application's own address where it has one, else a response without request."""
+        application, session = self._application(parameters.get("appid")), self._session()
+        if application.sign_on_url:
+            self._redirect(application.sign_on_url)
+        elif session is None:
             self._redirect("/login")
-            return
-        application = self._application(parameters.get("appid"))
-        self._send(200, pages.post(self._entra.launch(application, session.user, session.since)))
+        else:
+            self._send(200, pages.post(self._entra.launch(application, session.user, session.since)))
 
     def _application(self, app_id):
         for application in self._entra.applications:

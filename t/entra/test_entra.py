@@ -45,7 +45,7 @@ def entra(server):
     application = server.applications[0]
     application.sign, application.digest, application.name_id = SIGN_ASSERTION, "sha256", "upn"
     application.group_limit, application.extra_claims = 150, {}
-    application.name_id_format = names.FORMAT_EMAIL
+    application.name_id_format, application.sign_on_url = names.FORMAT_EMAIL, ""
     return server
 
 
@@ -301,7 +301,7 @@ def test_a_guest_comes_from_another_tenant(entra):
 
 def test_values_arrive_letter_by_letter(entra):
     tree = answered_tree(entra, "zoe")
-    assert values(tree, names.DISPLAY_NAME) == ['Ångström, Zoë "Zo" <R&D> 日本']
+    assert values(tree, names.DISPLAY_NAME) == ['Ångström, Zoë "Zo" <R&D> Ωμέγα']
     assert values(tree, names.SURNAME) == ["Ångström; née Brown\\Grün"]
 
 
@@ -460,6 +460,8 @@ def test_home_sign_out_and_launch(entra, browser):
     assert browser("/launch", {"appid": "unknown"})[0] == 400
     assert "Nobody is signed in" in browser("/logout", {})[1]
     assert "Sign in" in browser("/launch", {"appid": entra.applications[0].app_id})[1]
+    entra.applications[0].sign_on_url = f"{entra.base_url}/elsewhere"
+    assert "/elsewhere" in browser("/launch", {"appid": entra.applications[0].app_id})[1]
 
 
 def test_metadata_by_address(entra, browser, tmp_path):

@@ -34,7 +34,7 @@ static inline es_bytes_t es_bytes_of(const char *text)
 typedef enum {
     ES_OK = 0,
 #define ES_REASON(id, code, status, level, text, remedy) ES_##id,
-#include "reason.def"
+#include "base/reason.def"
 #undef ES_REASON
     ES_REASON_COUNT
 } es_rv_t;

@@ -6,6 +6,7 @@
 #include "base/url.h"
 
 #include <apr_strings.h>
+#include <libxml/chvalid.h>
 #include <libxml/xmlstring.h>
 
 #define URL_MAX 2048
@@ -113,21 +114,36 @@ static es_rv_t make_reply(es_connection_t *made, const es_connection_conf_t *con
     return ES_OK;
 }
 
-/* Entra takes any string (URL, URN, a bare word), unique in the tenant, and compares it octet by octet. */
+/* The character at the start of UTF-8 text; -1 for none, and for one in more octets than it needs, which libxml2 lets
+ * pass. */
+static int read_character(int *width, const unsigned char *text)
+{
+    static const int smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
+    int character;
+
+    *width = 4;
+    character = xmlGetUTF8Char(text, width);
+    return character >= 0 && character >= smallest[*width] ? character : -1;
+}
+
+/* Entra takes any string (URL, URN, a bare word), unique in the tenant, and compares it octet by octet. It must be able
+ * to stand in XML. */
 static es_rv_t check_entity_id(const char *entity_id, es_why_t *why)
 {
-    const unsigned char *c;
+    const unsigned char *c = (const unsigned char *)entity_id;
+    int width;
 
-    if (!*entity_id || strlen(entity_id) > ENTITY_ID_MAX) {
+    if (!*c || strlen(entity_id) > ENTITY_ID_MAX) {
         return es_fail(why, ES_CONFIG_ENTITY_ID, "the entity ID is empty or longer than %d octets", ENTITY_ID_MAX);
     }
-    for (c = (const unsigned char *)entity_id; *c; c++) {
-        if (*c <= 0x20 || *c == 0x7f) {
-            return es_fail(why, ES_CONFIG_ENTITY_ID, "entity ID \"%.200s\" holds white space", entity_id);
+    for (; *c; c += width) {
+        const int character = read_character(&width, c);
+
+        if (character <= 0x20 || (character >= 0x7f && character < 0xa0) || !xmlIsCharQ(character)) {
+            return es_fail(why, ES_CONFIG_ENTITY_ID,
+                           "entity ID \"%.200s\" holds white space, a control character, or octets that are not UTF-8",
+                           entity_id);
         }
-    }
-    if (!xmlCheckUTF8((const unsigned char *)entity_id)) {
-        return es_fail(why, ES_CONFIG_ENTITY_ID, "entity ID \"%.200s\" is not UTF-8", entity_id);
     }
     return ES_OK;
 }
@@ -139,8 +155,8 @@ static es_rv_t make_page(es_connection_t *made, const char *text, es_why_t *why,
     es_url_t url;
     int i;
 
-    if (text[0] != '/' || es_url_read(&url, text, PAGE_MAX, &cause, pool) != ES_OK || url.scheme || url.host ||
-        url.fragment || !es_url_is_path(url.path)) {
+    if (text[0] != '/' || text[1] == '/' || es_url_read(&url, text, PAGE_MAX, &cause, pool) != ES_OK || url.fragment ||
+        es_url_has_dot_segment(url.path)) {
         return es_fail(why, ES_CONFIG_PATH, "default page \"%.200s\" is not a path, with or without query", text);
     }
     for (i = 0; i < 4; i++) {

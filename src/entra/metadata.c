@@ -194,7 +194,7 @@ static es_rv_t read_issuer(const char **issuer, const xmlNode *root, es_why_t *w
 
 static es_rv_t read_document(es_metadata_t *metadata, const xmlNode *root, es_why_t *why, apr_pool_t *pool)
 {
-    xmlNodePtr role;
+    xmlNodePtr role = NULL;
     es_rv_t rv;
 
     if (!es_xml_is(root, ES_NS_METADATA, "EntityDescriptor")) {

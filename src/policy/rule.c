@@ -188,8 +188,8 @@ es_rv_t es_rule_make(es_rule_t **rule, const char *line, es_rule_resolve_t *reso
         return es_fail(why, ES_CONFIG_RULE, "there is nothing behind Require claim");
     }
     while (*line) {
-        const char *term;
-        int quoted;
+        const char *term = NULL;
+        int quoted = 0;
         es_rv_t rv = next_term(&term, &quoted, &line, why, pool);
 
         if (rv == ES_OK) {

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A cache in front of our sections never serves one user's page to another (SECURITY.md)."""
+
+import pytest
+
+from programs import ENVIRONMENT
+from server import ORIGIN
+
+# An application that believes its pages are public, and says so in every way HTTP knows.
+PUBLIC = """\
+#!/bin/sh
+echo "Content-Type: text/plain"
+echo "Cache-Control: public, max-age=60"
+echo "Cache-Control: s-maxage=600"
+echo "Expires: Thu, 01 Jan 2099 00:00:00 GMT"
+echo "Last-Modified: Thu, 01 Jan 2015 00:00:00 GMT"
+echo "ETag: \\"one-for-all\\""
+echo
+echo "page of $REMOTE_USER $$"
+"""
+
+VHOST = """
+    CacheQuickHandler {quick}
+    CacheRoot "${{ROOT}}/cache"
+    CacheEnable disk "/"
+    CacheIgnoreNoLastMod On
+    CacheDefaultExpire 60
+    CacheIgnoreCacheControl {ignore}
+    ProxyPass "/proxied" "${{BACKEND}}/cacheable"
+    <Location "/">
+        AuthType entra-saml
+        Require valid-user
+    </Location>
+    <Location "/cgi-bin/any-ip">
+        <RequireAny>
+            Require ip 127.0.0.1
+            Require valid-user
+        </RequireAny>
+    </Location>
+    <Location "/cgi-bin/aware">
+        Require all granted
+    </Location>
+    <Location "/cgi-bin/open">
+        AuthType None
+        Require all granted
+    </Location>
+"""
+
+
+@pytest.fixture(scope="module", params=[("on", "off"), ("off", "off"), ("on", "on")], ids=str)
+def httpd(request, make_httpd, backend):
+    quick, ignore = request.param
+    httpd = make_httpd(vhost=VHOST.format(quick=quick, ignore=ignore), define={"BACKEND": backend.url})
+    for name in ("private", "any-ip", "aware", "open"):
+        httpd.script(name, PUBLIC)
+    httpd.script("env", ENVIRONMENT)
+    httpd.page("static.txt", "PROTECTED static")
+    return httpd
+
+
+def assert_private(page):
+    """Exactly one Cache-Control header, and it keeps shared caches away; nothing that contradicts it."""
+    values = page.headers.get_all("Cache-Control")
+    assert len(values) == 1
+    words = {word.strip() for word in values[0].split(",")}
+    assert "private" in words or "no-store" in words
+    assert not {"public"} & words and "s-maxage" not in values[0]
+
+
+@pytest.mark.parametrize("path", ["cgi-bin/private", "static.txt", "proxied"])
+def test_the_second_user_gets_his_own_page(visitor, make_visitor, path):
+    ada, ben, stranger = visitor, make_visitor(), make_visitor()
+    ada.sign_in(f"{ORIGIN}/cgi-bin/env", "ada")
+    ben.sign_in(f"{ORIGIN}/cgi-bin/env", "ben")
+    for _ in range(2):
+        for user, name in ((ada, "ada"), (ben, "ben")):
+            page = user.open(f"{ORIGIN}/{path}")
+            assert page.status == 200
+            assert_private(page)
+            if path == "cgi-bin/private":
+                assert page.text.startswith(f"page of {name}@contoso.example")
+        answer = stranger.open(f"{ORIGIN}/{path}")
+        assert stranger.at_entra(answer) and "page of" not in answer.text and "PROTECTED" not in answer.text
+        assert_private(answer)
+
+
+def test_a_page_granted_by_address_is_no_ones_else(visitor, make_visitor):
+    """Anonymous answers of a section with rules are private too: the next reader may not have that address."""
+    for someone in (make_visitor(), visitor):
+        page = someone.open(f"{ORIGIN}/cgi-bin/any-ip")
+        assert page.text.startswith("page of  ")
+        assert_private(page)
+    visitor.sign_in(f"{ORIGIN}/cgi-bin/env")
+    assert visitor.open(f"{ORIGIN}/cgi-bin/any-ip").text.startswith("page of ada")
+    assert make_visitor().open(f"{ORIGIN}/cgi-bin/any-ip").text.startswith("page of  ")
+
+
+def test_a_signed_in_page_of_an_aware_section(visitor, make_visitor):
+    """Where all comers are granted an anonymous page may be shared, a signed-in user's never."""
+    visitor.sign_in(f"{ORIGIN}/cgi-bin/env")
+    page = visitor.open(f"{ORIGIN}/cgi-bin/aware")
+    assert page.text.startswith("page of ada")
+    assert_private(page)
+    assert make_visitor().open(f"{ORIGIN}/cgi-bin/aware").text.startswith("page of  ")
+
+
+def test_other_sections_keep_what_they_say(make_visitor):
+    """Not ours: the application's own words arrive, and the cache works."""
+    first = make_visitor().open(f"{ORIGIN}/cgi-bin/open")
+    assert "public, max-age=60" in first.headers.get_all("Cache-Control")[0]
+    assert make_visitor().open(f"{ORIGIN}/cgi-bin/open").text == first.text
+
+
+@pytest.mark.parametrize("path", ["login?return=/", "logout", "metadata", "acs"])
+def test_our_own_answers_are_never_stored(visitor, path):
+    page = visitor.open(f"{ORIGIN}/saml/{path}", follow=False)
+    assert page.headers.get_all("Cache-Control") == ["no-store"]
+
+
+def test_refusals_are_not_stored(httpd, visitor):
+    visitor.sign_in(f"{ORIGIN}/cgi-bin/env")
+    page = visitor.open(f"{ORIGIN}/saml/acs", method="POST", body=b"", headers={"Content-Type": "text/plain"})
+    httpd.refused(page, "form-malformed")
+
+
+def test_not_modified_keeps_the_header(visitor):
+    """A 304 updates what a cache stored: it has to say private as well."""
+    visitor.sign_in(f"{ORIGIN}/cgi-bin/env")
+    tag = visitor.open(f"{ORIGIN}/static.txt").headers["ETag"]
+    page = visitor.open(f"{ORIGIN}/static.txt", headers={"If-None-Match": tag})
+    assert page.status == 304
+    assert_private(page)

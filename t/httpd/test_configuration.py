@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Row 2: httpd -t fails on every configuration that cannot work, naming file, line and remedy; what works passes."""
+
+import time
+
+import pytest
+from lxml import etree
+
+from entra import Signer, names
+from reasons import REASONS
+from server import ENTRA, ORIGIN
+from visitor import Visitor
+
+SECTION = '<Location "/">\n    AuthType entra-saml\n    Require valid-user\n</Location>'
+
+
+def without(xpath):
+    """Metadata with some elements taken out."""
+
+    def change(document):
+        root = etree.fromstring(document.lstrip(b"\xef\xbb\xbf"))
+        found = root.xpath(xpath, namespaces={"md": names.METADATA, "ds": names.XMLDSIG})
+        assert found
+        for element in found:
+            element.getparent().remove(element)
+        return etree.tostring(root)
+
+    return change
+
+
+def replaced(old, new):
+    def change(document):
+        assert old in document
+        return document.replace(old, new)
+
+    return change
+
+
+# name: (directive or other text of the line to blame, reason, lines of the virtual host, what else)
+BROKEN = {
+    "metadata missing": ("AuthType", "config-section", SECTION, {"entra": ""}),
+    "metadata forgotten": ("EntraSAMLEntityID", "metadata-missing", "EntraSAMLEntityID urn:x", {"entra": ""}),
+    "no such file": ("EntraSAMLMetadata", "metadata-unreadable", SECTION, {"entra": "EntraSAMLMetadata nowhere.xml"}),
+    "a folder": ("EntraSAMLMetadata", "metadata-unreadable", SECTION, {"entra": 'EntraSAMLMetadata "${ROOT}"'}),
+    "an empty file": ("EntraSAMLMetadata", "metadata-invalid", SECTION, {"document": lambda _: b""}),
+    "garbage": ("EntraSAMLMetadata", "metadata-invalid", SECTION, {"document": lambda _: b"\0\1garbage" * 1000}),
+    "half a file": ("EntraSAMLMetadata", "metadata-invalid", SECTION, {"document": lambda all: all[: len(all) // 2]}),
+    "a web page": ("EntraSAMLMetadata", "metadata-invalid", SECTION, {"document": lambda _: b"<html>Sign in</html>"}),
+    "no SAML role": (
+        "EntraSAMLMetadata",
+        "metadata-no-role",
+        SECTION,
+        {"document": without("//md:IDPSSODescriptor")},
+    ),
+    "no key": (
+        "EntraSAMLMetadata",
+        "metadata-no-key",
+        SECTION,
+        {"document": without("//md:IDPSSODescriptor/md:KeyDescriptor")},
+    ),
+    "no address": (
+        "EntraSAMLMetadata",
+        "metadata-no-endpoint",
+        SECTION,
+        {"document": without("//md:SingleSignOnService")},
+    ),
+    "an http address": (
+        "EntraSAMLMetadata",
+        "metadata-no-endpoint",
+        SECTION,
+        {"document": replaced(b"https://login.", b"http://login.")},
+    ),
+    "the common document": (
+        "EntraSAMLMetadata",
+        "metadata-common",
+        SECTION,
+        {"document": replaced(b'entityID="https://sts.windows.net/', b'entityID="https://sts.windows.net/{tenantid}/')},
+    ),
+    "http base URL": ("EntraSAMLBaseURL", "config-base-url", "EntraSAMLBaseURL http://app.example.test", {}),
+    "base URL with path": ("EntraSAMLBaseURL", "config-base-url", "EntraSAMLBaseURL https://app.example.test/app", {}),
+    "base URL garbage": ("EntraSAMLBaseURL", "config-base-url", "EntraSAMLBaseURL app.example.test", {}),
+    "entity ID with blank": ("EntraSAMLEntityID", "config-entity-id", 'EntraSAMLEntityID "two words"', {}),
+    "entity ID too long": ("EntraSAMLEntityID", "config-entity-id", "EntraSAMLEntityID " + "x" * 1025, {}),
+    "reply URL elsewhere": (
+        "EntraSAMLReplyURL",
+        "config-reply-url",
+        "EntraSAMLReplyURL https://other.example.test/saml/acs",
+        {},
+    ),
+    "reply URL by http": ("EntraSAMLReplyURL", "config-reply-url", f"EntraSAMLReplyURL http{ORIGIN[5:]}/acs", {}),
+    "reply URL with query": ("EntraSAMLReplyURL", "config-reply-url", "EntraSAMLReplyURL /acs?x=1", {}),
+    "clash": ("EntraSAMLReplyURL", "config-clash", "EntraSAMLReplyURL /saml/logout", {}),
+    "default page clash": ("EntraSAMLDefaultPage", "config-clash", "EntraSAMLDefaultPage /saml/acs", {}),
+    "relative path": ("EntraSAMLPath", "config-path", "EntraSAMLPath saml", {}),
+    "dots in the path": ("EntraSAMLPath", "config-path", "EntraSAMLPath /a/../saml", {}),
+    "default page elsewhere": ("EntraSAMLDefaultPage", "config-path", "EntraSAMLDefaultPage //evil.test/", {}),
+    "skew too large": ("EntraSAMLClockSkew", "config-time", "EntraSAMLClockSkew 1h", {}),
+    "skew without number": ("EntraSAMLClockSkew", "config-time", "EntraSAMLClockSkew soon", {}),
+    "lifetime zero": ("EntraSAMLSessionLifetime", "config-time", "EntraSAMLSessionLifetime 0", {}),
+    "lifetime too long": ("EntraSAMLSessionLifetime", "config-time", "EntraSAMLSessionLifetime 31d", {}),
+    "idle unit": ("EntraSAMLSessionIdle", "config-time", "EntraSAMLSessionIdle 3weeks", {}),
+    "limit garbage": ("EntraSAMLResponseLimit", "config-value", "EntraSAMLResponseLimit lots", {}),
+    "unknown choice": ("EntraSAMLUnauthenticated", "config-value", "EntraSAMLUnauthenticated maybe", {}),
+    "claim name taken": ("EntraSAMLClaim", "config-claim", "EntraSAMLClaim http://x/y groups", {}),
+    "claim name odd": ("EntraSAMLClaim", "config-claim", "EntraSAMLClaim http://x/y Cost-Centre", {}),
+    "claim without name": ("EntraSAMLClaim", "config-claim", "EntraSAMLClaim http://x/y", {}),
+    "remote user odd": ("EntraSAMLRemoteUser", "config-claim", "EntraSAMLRemoteUser E-Mail", {}),
+    "template missing": ("EntraSAMLPageTemplate", "config-template", "EntraSAMLPageTemplate nowhere.html", {}),
+    "template without text": (
+        "EntraSAMLPageTemplate",
+        "config-template",
+        'EntraSAMLPageTemplate "${ROOT}/httpd.conf"',
+        {},
+    ),
+    "no rule": ("AuthType", "config-section", '<Location "/">\nAuthType entra-saml\n</Location>', {}),
+    "bad regex": ("Require claim", "config-regex", SECTION.replace("valid-user", "claim groups~("), {}),
+    "bad rule": ("Require claim", "config-rule", SECTION.replace("valid-user", "claim groups"), {}),
+    "empty rule": ("Require claim", "config-rule", SECTION.replace("valid-user", "claim"), {}),
+    "bad rule by our own name": (
+        "Require entra-claim",
+        "config-regex",
+        SECTION.replace("valid-user", "entra-claim a~["),
+        {},
+    ),
+    "too little memory": ("EntraSAMLSharedMemory 4K", "config-value", SECTION, {"server": "EntraSAMLSharedMemory 4K"}),
+}
+
+
+@pytest.fixture
+def make(make_httpd, entra):
+    def make(vhost, document=lambda document: document, **options):
+        metadata = document(entra.metadata(entra.applications[0]))
+        return make_httpd(start=False, vhost=vhost, metadata=metadata, **options)
+
+    return make
+
+
+def configtest(httpd):
+    """httpd -t, which never takes long."""
+    started = time.monotonic()
+    outcome = httpd.configtest()
+    assert time.monotonic() - started < 5
+    return outcome
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken(make, name):
+    blamed, code, vhost, options = BROKEN[name]
+    httpd = make(vhost, **options)
+    status, printed = configtest(httpd)
+    assert status != 0, printed
+    assert f"reason={code}:" in printed, printed
+    assert f"line {httpd.line_of(blamed)} of {httpd.root}/httpd.conf" in printed, printed
+    assert REASONS[code].remedy in printed, printed
+    assert not (httpd.root / "state").exists(), "httpd -t writes no file"
+
+
+@pytest.mark.parametrize("name", ["no such file", "bad regex", "http base URL"])
+def test_a_broken_configuration_does_not_start(make, name):
+    _, code, vhost, options = BROKEN[name]
+    httpd = make(vhost, **options)
+    with pytest.raises(AssertionError, match=f"reason={code}"):
+        httpd.start()
+    httpd.log.expect(code) if httpd.log.find(code) else None
+
+
+def test_a_weak_key_is_no_key(make, entra):
+    """RSA below 2,048 bits."""
+    weak = Signer(bits=1024)
+    document = entra.metadata(entra.applications[0]).replace(
+        entra.applications[0].signer.base64.encode(), weak.base64.encode()
+    )
+    httpd = make(SECTION, document=lambda _: document)
+    status, printed = configtest(httpd)
+    assert status != 0 and "reason=metadata-no-key" in printed
+
+
+def test_every_fault_is_told_at_once(make):
+    httpd = make("EntraSAMLBaseURL http://x\n" + '<Location "/a">\nAuthType entra-saml\n</Location>')
+    status, printed = configtest(httpd)
+    assert status != 0 and "reason=config-base-url" in printed and "reason=config-section" in printed
+
+
+def test_main_server_only(make):
+    status, printed = configtest(make(SECTION + '\nEntraSAMLStateDirectory "${ROOT}/x"'))
+    assert status != 0 and "EntraSAMLStateDirectory" in printed and "VirtualHost" in printed
+
+
+def test_an_unknown_directive(make):
+    status, printed = configtest(make(SECTION + "\nEntraSAMLNoSuchThing x"))
+    assert status != 0 and "EntraSAMLNoSuchThing" in printed
+
+
+@pytest.mark.parametrize(
+    "directive", ["EntraSAMLSessionIdle 5s", "EntraSAMLUnauthenticated 401", "EntraSAMLEntityID x"]
+)
+def test_htaccess_may_not_say_everything(make, entra, directive):
+    """What would change the trust or the names for the whole site is not for .htaccess."""
+    httpd = make(SECTION)
+    httpd.page("local/page.html", "PROTECTED")
+    httpd.page("local/.htaccess", directive + "\n")
+    httpd.start()
+    visitor = Visitor(httpd.network, entra)
+    page = visitor.open(f"{ORIGIN}/local/page.html")
+    if visitor.at_entra(page):
+        page = visitor.submit(visitor.answer(page))
+    assert page.status == 500 and "PROTECTED" not in page.text
+    httpd.expect("core:alert")
+
+
+# --- What works ---------------------------------------------------------------------------------------
+
+GOOD = {
+    "one directive": SECTION,
+    "everything": f"""
+    EntraSAMLEntityID https://app.example.com:443/x
+    EntraSAMLBaseURL https://App.Example.com:8443
+    EntraSAMLPath /sso/entra
+    EntraSAMLReplyURL https://app.example.com:8443/Shibboleth.sso/SAML2/POST
+    EntraSAMLDefaultPage /start?x=1
+    EntraSAMLClockSkew 5min
+    EntraSAMLRemoteUser emailaddress upn name nameid
+    EntraSAMLClaim http://example.com/claims/cost-centre costcentre
+    EntraSAMLClaim Group team
+    EntraSAMLResponseLimit 2M
+    EntraSAMLSessionLifetime 12h
+    EntraSAMLSessionIdle 30min
+    EntraSAMLUnauthenticated auto
+    {SECTION}
+    <Directory "${{ROOT}}/htdocs">
+        EntraSAMLSessionIdle 1s
+        EntraSAMLSessionLifetime 30d
+        EntraSAMLUnauthenticated redirect
+    </Directory>
+    <Files "secret">
+        AuthType entra-saml
+        Require claim groups:a roles~^b$ 'emailaddress:c d' http://example.com/claims/cost-centre:e
+        EntraSAMLUnauthenticated 401
+    </Files>""",
+    "not used": "",
+    "urn": SECTION + "\nEntraSAMLEntityID urn:amazon:cognito:sp:us-east-1_4jHsDgxlC",
+    "if": SECTION + "\n<If \"true\">\nEntraSAMLSessionIdle 5min\nRequire claim a:b\n</If>",
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_good(make, name):
+    httpd = make(GOOD[name])
+    status, printed = configtest(httpd)
+    assert status == 0, printed
+    assert "entra_saml" not in printed
+    httpd.start()
+
+
+def test_metadata_of_the_tenant(make_httpd, entra):
+    """The tenant's document loads too: its keys are those of applications without one of their own."""
+    status, printed = configtest(make_httpd(start=False, vhost=SECTION, metadata=entra.metadata()))
+    assert status == 0, printed
+
+
+def test_without_any_directive_of_ours(make_httpd):
+    """The module loaded and not used: nothing changes, no state directory appears."""
+    httpd = make_httpd(entra="", vhost="")
+    httpd.page("index.html", "index")
+    assert httpd.browser().open(f"{ORIGIN}/").text == "index"
+    assert not (httpd.root / "state").exists()
+    assert httpd.browser().open(f"{ORIGIN}/saml/acs").status == 404
+
+
+def test_two_hosts_inherit_from_the_main_server(make_httpd, entra):
+    httpd = make_httpd(entra="", server=ENTRA + "\n" + SECTION)
+    assert Visitor(httpd.network, entra).ask(f"{ORIGIN}/").status == 303
+

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Our own metadata, for "Upload metadata file" in the portal."""
+
+import pytest
+from lxml import etree
+
+from server import ORIGIN
+
+MD = "{urn:oasis:names:tc:SAML:2.0:metadata}"
+POST = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
+
+VHOST = """
+    EntraSAMLEntityID "urn:example:app?a=1&b=<2>"
+    <Location "/">
+        AuthType entra-saml
+        Require valid-user
+    </Location>
+"""
+
+
+@pytest.fixture(scope="module")
+def httpd(make_httpd):
+    return make_httpd(vhost=VHOST)
+
+
+def test_the_document(visitor):
+    page = visitor.open(f"{ORIGIN}/saml/metadata")
+    assert page.status == 200 and page.type == "application/samlmetadata+xml"
+    root = etree.fromstring(page.body)
+    assert root.tag == f"{MD}EntityDescriptor"
+    assert root.get("entityID") == "urn:example:app?a=1&b=<2>"
+    [role] = root.findall(f"{MD}SPSSODescriptor")
+    [reply] = role.findall(f"{MD}AssertionConsumerService")
+    assert (reply.get("Binding"), reply.get("Location")) == (POST, f"{ORIGIN}/saml/acs")
+    [logout] = role.findall(f"{MD}SingleLogoutService")
+    assert logout.get("Location") == f"{ORIGIN}/saml/logout"
+
+
+def test_it_is_public(visitor):
+    """An administrator fetches it before anybody can sign in; no cookie, no redirect, whoever asks."""
+    for page in (visitor.open(f"{ORIGIN}/saml/metadata"), visitor.fetch(f"{ORIGIN}/saml/metadata")):
+        assert page.status == 200 and page.cookies() == []
+
+
+def test_it_does_not_depend_on_the_host_header(visitor):
+    """Row 6: the document of an unexpected Host is the same."""
+    there = visitor.open(f"{ORIGIN}/saml/metadata", headers={"Host": "evil.test"})
+    assert there.body == visitor.open(f"{ORIGIN}/saml/metadata").body
+
+
+def test_head(visitor):
+    page = visitor.open(f"{ORIGIN}/saml/metadata", method="HEAD")
+    assert page.status == 200 and page.body == b"" and int(page.headers["Content-Length"]) > 300
+
+
+def test_other_methods(visitor):
+    assert visitor.open(f"{ORIGIN}/saml/metadata", method="POST", body=b"").status == 405
+
+
+@pytest.mark.parametrize("path", ["saml", "saml/", "saml/metadata/", "saml/acs/x", "saml/unknown", "SAML/metadata"])
+def test_what_is_no_endpoint_is_an_ordinary_page(visitor, path):
+    assert visitor.at_entra(visitor.open(f"{ORIGIN}/{path}"))

@@ -47,8 +47,9 @@ typedef struct {
 es_rv_t es_resume_find(es_session_t *session, const es_flow_t *flow, apr_interval_time_t lifetime,
                        apr_interval_time_t idle, es_why_t *why);
 
-/* Starts a sign-on for a page: location = Entra, a binding cookie where the browser has none. A landing that is refused
- * or too long becomes the default page. ES_SESSION_LOOP: sessions are made but their cookie never comes back. */
+/* Starts a sign-on for a page: location = Entra, a binding cookie where the browser has none. A landing that is absent
+ * (NULL), refused or too long becomes the default page. ES_SESSION_LOOP: sessions are made but their cookie never comes
+ * back. */
 es_rv_t es_signon_start(es_answer_t *answer, const es_flow_t *flow, const char *landing, es_why_t *why);
 
 /* The POST at the reply URL. ES_OK: location = the page first asked for, or Entra again (restarted is then the reason,

@@ -89,7 +89,7 @@ es_rv_t es_signon_start(es_answer_t *answer, const es_flow_t *flow, const char *
     es_why_t refused = ES_WHY_INIT;
     es_binding_t binding;
 
-    if (es_landing_read(&pending.landing, landing, connection->origin, &refused, flow->pool) != ES_OK ||
+    if (!landing || es_landing_read(&pending.landing, landing, connection->origin, &refused, flow->pool) != ES_OK ||
         strlen(pending.landing) > ES_LANDING_MAX) {
         pending.landing = connection->default_page;
     }

@@ -301,11 +301,15 @@ void *mes_conf_merge_location(apr_pool_t *pool, void *base_config, void *add_con
 
     merge_values(merged->value, base->value, add->value, MES_LOCATION_SLOTS);
     /* As mod_authz_core merges: rules of its own replace the outer ones. Combined with them, "all granted" of one
-     * part says nothing about the whole. */
-    if (add->is_merging) {
-        merged->is_open = 0;
-    } else if (add->n_rules == 0) {
+     * part says nothing about the whole. httpd merges sections with each other before it merges them with what is
+     * around, so that the result must tell both apart again. */
+    if (add->n_rules == 0) {
+        merged->n_rules = base->n_rules;
         merged->is_open = base->is_open;
+        merged->is_merging = base->is_merging || add->is_merging;
+    }
+    if (merged->is_merging) {
+        merged->is_open = 0;
     }
     return merged;
 }

@@ -76,6 +76,20 @@ static const char *find_end(const char *directive)
     return directive;
 }
 
+/* A directive that stands twice is void to some caches (RFC 9111 section 4.2.1): the first one counts. */
+static int is_named(const char *kept, const char *directive)
+{
+    const apr_size_t len = strcspn(directive, "= \t");
+
+    for (; *kept; kept += strspn(kept, ", ")) {
+        if (strcspn(kept, "=, \t") == len && strncasecmp(kept, directive, len) == 0) {
+            return 1;
+        }
+        kept = find_end(kept);
+    }
+    return 0;
+}
+
 /* What the application said to the browser itself (no-cache, max-age) stays. */
 static void keep_private(const char **kept, const char *header, apr_pool_t *pool)
 {
@@ -83,7 +97,7 @@ static void keep_private(const char **kept, const char *header, apr_pool_t *pool
         const char *end = find_end(header);
         const char *directive = apr_pstrmemdup(pool, header, (apr_size_t)(end - header));
 
-        if (!is_for_shared(directive)) {
+        if (!is_for_shared(directive) && !is_named(*kept, directive)) {
             *kept = apr_pstrcat(pool, *kept, ", ", directive, NULL);
         }
         header = end;
@@ -111,10 +125,24 @@ static void unset(request_rec *r, const char *name)
 }
 
 /* An Expires in the future invites caches that know no Cache-Control; one in the past, or an invalid one, keeps the
- * browser from keeping the page and stays. */
-static int is_future(const char *expires, apr_time_t now)
+ * browser from keeping the page and stays. So does Pragma: no-cache, and no other Pragma. */
+static int is_invitation(const char *name, const char *value, apr_time_t now)
 {
-    return expires && apr_date_parse_http(expires) > now;
+    if (strcmp(name, "Expires") == 0) {
+        return apr_date_parse_http(value) > now;
+    }
+    return strcasecmp(value, "no-cache") != 0;
+}
+
+static void unset_invitation(request_rec *r, const char *name)
+{
+    const char *value = apr_table_get(r->headers_out, name);
+    const char *error_value = apr_table_get(r->err_headers_out, name);
+
+    if ((value && is_invitation(name, value, r->request_time)) ||
+        (error_value && is_invitation(name, error_value, r->request_time))) {
+        unset(r, name);
+    }
 }
 
 static void tidy(request_rec *r)
@@ -125,14 +153,12 @@ static void tidy(request_rec *r)
     apr_table_do(collect, &all, r->headers_out, "Cache-Control", NULL);
     apr_table_do(collect, &all, r->err_headers_out, "Cache-Control", NULL);
     unset(r, "Cache-Control");
-    apr_table_setn(r->err_headers_out, "Cache-Control", request && request->is_own ? "no-store" : all.kept);
+    apr_table_setn(r->headers_out, "Cache-Control", request && request->is_own ? "no-store" : all.kept);
     /* RFC 9213 and its forerunner speak to the caches of a content delivery network, against Cache-Control. */
     unset(r, "CDN-Cache-Control");
     unset(r, "Surrogate-Control");
-    if (is_future(apr_table_get(r->headers_out, "Expires"), r->request_time) ||
-        is_future(apr_table_get(r->err_headers_out, "Expires"), r->request_time)) {
-        unset(r, "Expires");
-    }
+    unset_invitation(r, "Expires");
+    unset_invitation(r, "Pragma");
 }
 
 /* Headers are whole when the first piece of the body comes. */
@@ -151,18 +177,24 @@ void mes_guard_register(void)
     last_filter = ap_register_output_filter("ENTRA_SAML", filter, NULL, AP_FTYPE_CONTENT_SET);
 }
 
-/* For subrequests too: mod_cache keeps their responses under addresses that anybody may ask for. */
-void mes_guard_insert(request_rec *r)
+/* Is what the request shows meant for one person, or for those only whom a rule let in? */
+static int is_personal(request_rec *r)
 {
     const mes_request_t *request = mes_request_find(r);
-    const int is_own = request && request->is_own;
 
-    if (!mes_request_site(r) || (!is_own && !mes_request_is_ours(r))) {
-        return;
+    if (request && request->is_own) {
+        return 1;
     }
-    if (!is_own && mes_request_location(r)->is_open && !mes_request_session(r)) {
-        return; /* what all comers see may be kept for all comers */
+    return mes_request_site(r) && mes_request_is_ours(r) &&
+           (!mes_request_location(r)->is_open || mes_request_session(r));
+}
+
+/* For subrequests too: mod_cache keeps their responses under addresses that anybody may ask for. The headers of the
+ * page around them are gone by then. */
+void mes_guard_insert(request_rec *r)
+{
+    if (is_personal(r)) {
+        ap_add_output_filter_handle(first_filter, NULL, r, r->connection);
+        ap_add_output_filter_handle(last_filter, NULL, r, r->connection);
     }
-    ap_add_output_filter_handle(first_filter, NULL, r, r->connection);
-    ap_add_output_filter_handle(last_filter, NULL, r, r->connection);
 }

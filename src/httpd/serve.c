@@ -10,10 +10,10 @@
 
 #include <apr_strings.h>
 
-/* 405 with Allow (RFC 9110 section 15.5.6): httpd writes it from these bits. */
-static int refuse_method(request_rec *r, int get, int post)
+/* 405 with Allow (RFC 9110 section 15.5.6), which httpd writes from this list. */
+static int refuse_method(request_rec *r, const char *first, const char *second)
 {
-    r->allowed |= (get ? AP_METHOD_BIT << M_GET : 0) | (post ? AP_METHOD_BIT << M_POST : 0);
+    ap_allow_methods(r, REPLACE_ALLOW, first, second, NULL);
     return HTTP_METHOD_NOT_ALLOWED;
 }
 
@@ -38,7 +38,7 @@ int mes_serve_acs(request_rec *r, const mes_site_t *site)
         return redirect_to(r, site->connection->default_page);
     }
     if (r->method_number != M_POST) {
-        return refuse_method(r, 1, 1);
+        return refuse_method(r, "GET", "POST");
     }
     mes_request_flow(&flow, r, site);
     if (mes_body_read(&body, r, site->response_limit, &why) != ES_OK ||
@@ -81,7 +81,7 @@ int mes_serve_login(request_rec *r, const mes_site_t *site)
     es_flow_t flow;
 
     if (r->method_number != M_GET) {
-        return refuse_method(r, 1, 0);
+        return refuse_method(r, "GET", NULL);
     }
     if (read_return(&landing, r, site, &why) != ES_OK) {
         return mes_io_refuse(r, site, &why, MES_OFFER_AGAIN);
@@ -133,7 +133,7 @@ int mes_serve_logout(request_rec *r, const mes_site_t *site)
     int ended;
 
     if (r->method_number != M_GET && r->method_number != M_POST) {
-        return refuse_method(r, 1, 1);
+        return refuse_method(r, "GET", "POST");
     }
     if (!is_meant(r, site)) {
         es_fail(&why, ES_LOGOUT_UNCONFIRMED, "the link was not opened from a page of this site");
@@ -151,5 +151,5 @@ int mes_serve_logout(request_rec *r, const mes_site_t *site)
 
 int mes_serve_metadata(request_rec *r, const mes_site_t *site)
 {
-    return r->method_number == M_GET ? mes_io_metadata(r, site) : refuse_method(r, 1, 0);
+    return r->method_number == M_GET ? mes_io_metadata(r, site) : refuse_method(r, "GET", NULL);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The session record: one piece of octets without pointers, written once at sign-in, copied once a request and read in
- * place. session.c explains the layout. And the session's token: 32 random octets in the cookie, SHA-256 of them in the
+ * place. record.h explains the layout. And the session's token: 32 random octets in the cookie, SHA-256 of them in the
  * store.
  */
 #ifndef ES_SESSION_H
@@ -23,7 +23,7 @@ typedef struct {
     const es_claim_t *claims;
 } es_session_new_t;
 
-/* A record read in place: every text points into the record. */
+/* A record read in place: every text points into the record, or at a constant. */
 typedef struct {
     es_bytes_t record;
     es_connection_id_t connection;

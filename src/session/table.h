@@ -2,7 +2,7 @@
  *
  * The session table: variable-size records under 32-octet keys in a piece of memory that several processes map, at
  * different addresses. Readers take no lock and write nothing; writers hold one robust mutex per shard; a writer killed
- * at any instruction loses at most its own record. table.c explains the layout and its invariants.
+ * at any instruction loses at most its own record. table_layout.h explains the layout and its invariants.
  *
  * The table takes memory and nothing else from its caller: no clock, no file, no log.
  */

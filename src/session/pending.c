@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The pending sign-in, packed as tightly as it goes, since it travels in a URL twice: to Entra in the redirect and back
+ * in the form.
+ *
+ *   | flags 1 | started 4 | connection 16 | request ID 16 | binding 16 | session 32, or nothing | landing … |
+ *
+ * Flags: bits 0 and 1 the round, bit 2 whether a session follows. Started is in Unix seconds, the most significant
+ * octet first. The landing has no NUL; it ends where the octets end. With a landing of 700 octets and a session this is
+ * 785 octets, 801 sealed, 1,068 characters: the rest of 2,048 is for Entra's address and the AuthnRequest.
+ *
+ * The layout's version is in the label, which the seal authenticates: another version's does not open.
+ */
+#include "session/pending.h"
+
+#include "base/codec.h"
+
+#include <apr_strings.h>
+
+#define LABEL "entra-saml pending 1"
+#define ROUND_BITS 3
+#define HAS_SESSION 4
+/* No RelayState of ours is longer: Entra's own limits on URLs come first. */
+#define TEXT_MAX 4096
+
+typedef struct {
+    unsigned char flags;
+    unsigned char started[4];
+    es_connection_id_t connection;
+    unsigned char request_id[ES_PENDING_TOKEN];
+    unsigned char binding[ES_PENDING_TOKEN];
+} packed_t;
+_Static_assert(sizeof(packed_t) == 53, "octets only, no padding");
+
+es_rv_t es_pending_seal(const char **relay_state, const es_pending_t *pending, const es_seal_key_t *key, es_why_t *why,
+                        apr_pool_t *pool)
+{
+    apr_size_t session_len = pending->has_session ? ES_HASH_LEN : 0, landing_len = strlen(pending->landing);
+    apr_size_t len = sizeof(packed_t) + session_len + landing_len;
+    unsigned char *octets = apr_palloc(pool, len);
+    apr_uint32_t started = (apr_uint32_t)apr_time_sec(pending->started);
+    packed_t packed;
+    es_bytes_t sealed;
+    es_rv_t rv;
+    int i;
+
+    packed.flags = (unsigned char)((pending->round & ROUND_BITS) | (pending->has_session ? HAS_SESSION : 0));
+    for (i = 0; i < 4; i++) {
+        packed.started[i] = (unsigned char)(started >> (24 - 8 * i));
+    }
+    packed.connection = pending->connection;
+    memcpy(packed.request_id, pending->request_id, sizeof packed.request_id);
+    memcpy(packed.binding, pending->binding, sizeof packed.binding);
+    memcpy(octets, &packed, sizeof packed);
+    memcpy(octets + sizeof packed, pending->session.octet, session_len);
+    memcpy(octets + sizeof packed + session_len, pending->landing, landing_len);
+    rv = es_crypto_seal(&sealed, es_bytes(octets, len), LABEL, key, why, pool);
+    if (rv == ES_OK) {
+        *relay_state = es_codec_base64url_encode(sealed, pool);
+    }
+    return rv;
+}
+
+/* What was sealed by us is as we packed it; lengths are looked at all the same. Returns 0 when it is not. */
+static int unpack(es_pending_t *pending, es_bytes_t plain, apr_pool_t *pool)
+{
+    apr_size_t session_len, head;
+    apr_uint32_t started = 0;
+    packed_t packed;
+    int i;
+
+    if (plain.len < sizeof packed) {
+        return 0;
+    }
+    memcpy(&packed, plain.data, sizeof packed);
+    session_len = packed.flags & HAS_SESSION ? ES_HASH_LEN : 0;
+    head = sizeof packed + session_len;
+    if (packed.flags > (HAS_SESSION | ROUND_BITS) || (packed.flags & ROUND_BITS) >= ES_PENDING_ROUNDS ||
+        plain.len < head || memchr(plain.data + head, '\0', plain.len - head)) {
+        return 0;
+    }
+    for (i = 0; i < 4; i++) {
+        started = started << 8 | packed.started[i];
+    }
+    pending->connection = packed.connection;
+    memcpy(pending->request_id, packed.request_id, sizeof packed.request_id);
+    memcpy(pending->binding, packed.binding, sizeof packed.binding);
+    pending->has_session = session_len != 0;
+    memcpy(pending->session.octet, plain.data + sizeof packed, session_len);
+    pending->started = apr_time_from_sec((apr_time_t)started);
+    pending->round = packed.flags & ROUND_BITS;
+    pending->landing = apr_pstrmemdup(pool, (const char *)plain.data + head, plain.len - head);
+    return 1;
+}
+
+es_rv_t es_pending_open(es_pending_t **pending, const char *relay_state, const es_seal_key_t *key, es_why_t *why,
+                        apr_pool_t *pool)
+{
+    es_pending_t *opened = apr_pcalloc(pool, sizeof *opened);
+    es_bytes_t sealed, plain;
+    es_rv_t rv;
+
+    if (!relay_state || !*relay_state) {
+        return es_fail(why, ES_PENDING_UNREADABLE, "there is no RelayState");
+    }
+    if (strnlen(relay_state, TEXT_MAX + 1) > TEXT_MAX) {
+        return es_fail(why, ES_PENDING_UNREADABLE, "RelayState is longer than %d characters", TEXT_MAX);
+    }
+    sealed = es_codec_base64url_decode(relay_state, pool);
+    if (!sealed.data) {
+        return es_fail(why, ES_PENDING_UNREADABLE, "RelayState is not base64url: %.100s", relay_state);
+    }
+    rv = es_crypto_open(&plain, sealed, LABEL, key, why, pool);
+    if (rv != ES_OK) {
+        return rv;
+    }
+    if (!plain.data) {
+        return es_fail(why, ES_PENDING_UNREADABLE, "RelayState was not sealed by our key and layout: %.100s",
+                       relay_state);
+    }
+    if (!unpack(opened, plain, pool)) {
+        return es_fail(why, ES_PENDING_UNREADABLE, "RelayState was sealed by our key but is no pending sign-in");
+    }
+    *pending = opened;
+    return ES_OK;
+}
+
+es_rv_t es_pending_check_age(const es_pending_t *pending, apr_time_t now, es_why_t *why)
+{
+    apr_time_t age = now - pending->started;
+
+    if (age > ES_PENDING_LIFETIME || age < -ES_PENDING_LIFETIME) {
+        return es_fail(why, ES_PENDING_EXPIRED, "the sign-in was started %ld s ago, at most %ld s are allowed",
+                       (long)apr_time_sec(age), (long)apr_time_sec(ES_PENDING_LIFETIME));
+    }
+    return ES_OK;
+}

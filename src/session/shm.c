@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The shared memory:
+ *
+ *   [ header, one page | session table | replay marks ]
+ *
+ * The header says what the memory is, for which machine, and where the pieces lie. All of it follows from the size, so
+ * attaching computes the header anew and compares it whole: a foreign file, another version's, one of another size or
+ * word order, and a damaged header differ in the same way, and nothing of them is ever used. The magic is written last:
+ * a process killed while it formats leaves memory that is none of ours.
+ *
+ * The marks get three eighths up to 12 MiB, the share of the default 32 MiB: some 760,000 marks, 100 sign-ins a second
+ * with two marks each over the hour a response is good for. Of what the administrator adds beyond, they get a
+ * thirty-second part: memory is added for more sessions, and a session occupies its place eight hours where its marks
+ * take one.
+ */
+#include "session/shm.h"
+
+#include "session/replay.h"
+#include "session/table.h"
+
+#include <stdatomic.h>
+
+#define MAGIC 0x4d48532d41525445u /* "ETRA-SHM" on a little-endian machine */
+#define VERSION 1
+#define PAGE 4096
+#define DEFAULT_SIZE ((apr_size_t)32 << 20)
+
+typedef struct {
+    _Atomic apr_uint64_t magic;
+    apr_uint32_t version;
+    apr_uint32_t order; /* 0x01020304 in the machine's own order */
+    apr_uint32_t word;  /* octets of a pointer: 32-bit and 64-bit programs do not share mutexes */
+    apr_uint32_t block;
+    apr_uint64_t size;
+    apr_uint64_t table_at, table_size;
+    apr_uint64_t marks_at, marks_size;
+    unsigned char rest[PAGE - 64];
+} header_t;
+_Static_assert(sizeof(header_t) == PAGE, "the header fills a page");
+
+struct es_shm_t {
+    es_table_t *table;
+    es_replay_t *marks;
+    es_store_t store;
+};
+
+static apr_size_t pages_down(apr_size_t size)
+{
+    return size / PAGE * PAGE;
+}
+
+static header_t header_for(apr_size_t size)
+{
+    apr_size_t marks = size <= DEFAULT_SIZE ? size / 8 * 3 : DEFAULT_SIZE / 8 * 3 + (size - DEFAULT_SIZE) / 32;
+    header_t header;
+
+    memset(&header, 0, sizeof header);
+    header.version = VERSION;
+    header.order = 0x01020304;
+    header.word = sizeof(void *);
+    header.block = ES_TABLE_BLOCK;
+    header.size = size;
+    header.marks_size = pages_down(marks);
+    header.table_at = PAGE;
+    header.table_size = size - PAGE - header.marks_size;
+    header.marks_at = header.table_at + header.table_size;
+    return header;
+}
+
+apr_size_t es_shm_minimum(void)
+{
+    apr_size_t size = PAGE;
+    header_t header;
+
+    do {
+        size += PAGE;
+        header = header_for(size);
+    } while (header.table_size < es_table_minimum() || header.marks_size < es_replay_minimum());
+    return size;
+}
+
+static es_rv_t check_size(apr_size_t size, es_why_t *why)
+{
+    if (size < es_shm_minimum() || size % PAGE != 0) {
+        return es_fail(why, ES_CONFIG_STATE, "%lu octets of shared memory: at least %lu and whole pages are needed",
+                       (unsigned long)size, (unsigned long)es_shm_minimum());
+    }
+    return ES_OK;
+}
+
+es_rv_t es_shm_format(void *memory, apr_size_t size, es_why_t *why)
+{
+    unsigned char *octets = memory;
+    header_t *header = memory;
+    es_rv_t rv = check_size(size, why);
+
+    if (rv != ES_OK) {
+        return rv;
+    }
+    atomic_store(&header->magic, 0);
+    *header = header_for(size);
+    rv = es_table_format(octets + header->table_at, header->table_size, why);
+    if (rv == ES_OK) {
+        rv = es_replay_format(octets + header->marks_at, header->marks_size, why);
+    }
+    if (rv == ES_OK) {
+        atomic_store(&header->magic, MAGIC);
+    }
+    return rv;
+}
+
+static es_rv_t store_find(es_stored_t *stored, es_store_t *store, const es_hash_t *key, apr_time_t now, es_why_t *why,
+                          apr_pool_t *pool)
+{
+    es_shm_t *shm = store->self;
+
+    return es_table_find(stored, shm->table, key, now, why, pool);
+}
+
+static es_rv_t store_insert(es_store_t *store, const es_hash_t *key, es_bytes_t record, apr_time_t expires,
+                            apr_time_t now, es_why_t *why)
+{
+    es_shm_t *shm = store->self;
+
+    return es_table_insert(shm->table, key, record, expires, now, why);
+}
+
+static void store_touch(es_store_t *store, const es_hash_t *key, const es_stored_t *stored, apr_time_t now)
+{
+    es_shm_t *shm = store->self;
+
+    es_table_touch(shm->table, key, stored, now);
+}
+
+static es_rv_t store_remove(int *removed, es_store_t *store, const es_hash_t *key, es_why_t *why)
+{
+    es_shm_t *shm = store->self;
+
+    return es_table_remove(removed, shm->table, key, why);
+}
+
+static es_rv_t store_mark_find(int *found, es_store_t *store, const es_hash_t *mark, apr_time_t now, es_why_t *why)
+{
+    es_shm_t *shm = store->self;
+
+    return es_replay_find(found, shm->marks, mark, now, why);
+}
+
+static es_rv_t store_mark_add(int *added, es_store_t *store, const es_hash_t *mark, apr_time_t expires, apr_time_t now,
+                              es_why_t *why)
+{
+    es_shm_t *shm = store->self;
+
+    return es_replay_add(added, shm->marks, mark, expires, now, why);
+}
+
+es_rv_t es_shm_attach(es_shm_t **shm, void *memory, apr_size_t size, es_why_t *why, apr_pool_t *pool)
+{
+    es_shm_t *made = apr_pcalloc(pool, sizeof *made);
+    unsigned char *octets = memory;
+    const header_t *header = memory;
+    es_rv_t rv = check_size(size, why);
+    header_t expected;
+
+    if (rv != ES_OK) {
+        return rv;
+    }
+    expected = header_for(size);
+    if (atomic_load(&header->magic) != MAGIC) {
+        return es_fail(why, ES_CONFIG_STATE, "the shared memory is not ours, or was left half made");
+    }
+    if (memcmp((const char *)header + sizeof header->magic, (const char *)&expected + sizeof expected.magic,
+               PAGE - sizeof header->magic) != 0) {
+        return es_fail(
+            why, ES_CONFIG_STATE,
+            "the shared memory was made for another size, machine or version (layout %u, %lu octets), or is damaged",
+            header->version, (unsigned long)header->size);
+    }
+    rv = es_table_attach(&made->table, octets + expected.table_at, expected.table_size, why, pool);
+    if (rv == ES_OK) {
+        rv = es_replay_attach(&made->marks, octets + expected.marks_at, expected.marks_size, why, pool);
+    }
+    if (rv != ES_OK) {
+        return rv;
+    }
+    made->store =
+        (es_store_t){ made, store_find, store_insert, store_touch, store_remove, store_mark_find, store_mark_add };
+    *shm = made;
+    return ES_OK;
+}
+
+es_rv_t es_shm_recover(es_shm_t *shm, es_why_t *why)
+{
+    es_rv_t rv = es_table_recover(shm->table, why);
+
+    return rv == ES_OK ? es_replay_recover(shm->marks, why) : rv;
+}
+
+es_store_t *es_shm_store(es_shm_t *shm)
+{
+    return &shm->store;
+}

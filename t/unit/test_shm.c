@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The shared memory as a whole: only what is ours is attached to, and the store over it does what a store does.
+ */
+#include "unit.h"
+
+#include "base/crypto.h"
+#include "session/shm.h"
+#include "table_tools.h"
+
+#define NOW apr_time_from_sec(1700000000)
+#define LATER (NOW + apr_time_from_sec(3600))
+#define PAGE 4096
+
+static es_rv_t attach(unsigned char *memory, apr_size_t size, es_why_t *why)
+{
+    es_shm_t *shm = NULL;
+    es_rv_t rv;
+
+    why->rv = ES_OK;
+    rv = es_shm_attach(&shm, memory, size, why, unit_pool);
+    ck_assert((rv == ES_OK) == (shm != NULL));
+    return rv;
+}
+
+START_TEST(attaches_to_its_own_only)
+{
+    apr_size_t size = es_shm_minimum() + 16 * PAGE;
+    unsigned char *memory = table_memory(size + PAGE);
+    es_why_t why = ES_WHY_INIT;
+
+    ck_assert_reason(attach(memory, size, &why), ES_CONFIG_STATE, why); /* zeros: a new file */
+    ck_assert_reason(es_shm_format(memory, size, &why), ES_OK, why);
+    ck_assert_reason(attach(memory, size, &why), ES_OK, why);
+    ck_assert_reason(attach(memory, size + PAGE, &why), ES_CONFIG_STATE, why);
+    ck_assert_reason(attach(memory, size - PAGE, &why), ES_CONFIG_STATE, why);
+    ck_assert_reason(attach(memory, size - 1, &why), ES_CONFIG_STATE, why);
+    /* Any octet of the header page changed, and not a new header over an old table. */
+    for (apr_size_t at = 0; at < PAGE; at++) {
+        memory[at] ^= 0x40;
+        ck_assert_reason(attach(memory, size, &why), ES_CONFIG_STATE, why);
+        memory[at] ^= 0x40;
+    }
+    memory[PAGE] ^= 1;
+    ck_assert_reason(attach(memory, size, &why), ES_CONFIG_STATE, why);
+    memory[PAGE] ^= 1;
+    ck_assert_reason(attach(memory, size, &why), ES_OK, why);
+}
+END_TEST
+
+START_TEST(has_a_smallest_size)
+{
+    apr_size_t size = es_shm_minimum();
+    unsigned char *memory = table_memory(size);
+    es_why_t why = ES_WHY_INIT;
+
+    ck_assert_uint_eq(size % PAGE, 0);
+    ck_assert_reason(es_shm_format(memory, size - PAGE, &why), ES_CONFIG_STATE, why);
+    why.rv = ES_OK;
+    ck_assert_reason(es_shm_format(memory, size - 1, &why), ES_CONFIG_STATE, why);
+    why.rv = ES_OK;
+    ck_assert_reason(es_shm_format(memory, 0, &why), ES_CONFIG_STATE, why);
+    why.rv = ES_OK;
+    ck_assert_reason(es_shm_format(memory, size, &why), ES_OK, why);
+    ck_assert_reason(attach(memory, size, &why), ES_OK, why);
+}
+END_TEST
+
+/* A hundred sign-ins a second with two marks each for an hour and the clock skew find room in the default size. */
+START_TEST(default_size_holds_the_marks)
+{
+    apr_size_t size = 32 * 1024 * 1024;
+    unsigned char *memory = table_memory(size);
+    es_why_t why = ES_WHY_INIT;
+    es_shm_t *shm;
+    es_store_t *store;
+    int added;
+
+    ck_assert_reason(es_shm_format(memory, size, &why), ES_OK, why);
+    ck_assert_reason(es_shm_attach(&shm, memory, size, &why, unit_pool), ES_OK, why);
+    store = es_shm_store(shm);
+    for (unsigned n = 0; n < 2 * 100 * 3780; n++) {
+        es_hash_t mark = table_key(n);
+
+        ck_assert_reason(store->mark_add(&added, store, &mark, LATER, NOW, &why), ES_OK, why);
+        ck_assert_int_eq(added, 1);
+    }
+}
+END_TEST
+
+START_TEST(is_a_store)
+{
+    apr_size_t size = 1024 * 1024;
+    unsigned char *memory = table_memory(size);
+    es_hash_t key = table_key(1), mark = table_key(2);
+    es_why_t why = ES_WHY_INIT;
+    es_stored_t stored;
+    es_shm_t *shm;
+    es_store_t *store;
+    int result = 7;
+
+    ck_assert_reason(es_shm_format(memory, size, &why), ES_OK, why);
+    ck_assert_reason(es_shm_attach(&shm, memory, size, &why, unit_pool), ES_OK, why);
+    store = es_shm_store(shm);
+    ck_assert_reason(store->insert(store, &key, es_bytes_of("record"), LATER, NOW, &why), ES_OK, why);
+    ck_assert_reason(store->mark_add(&result, store, &mark, LATER, NOW, &why), ES_OK, why);
+    ck_assert_int_eq(result, 1);
+
+    /* A restart: the same memory, attached to anew and recovered. */
+    ck_assert_reason(es_shm_attach(&shm, memory, size, &why, unit_pool), ES_OK, why);
+    ck_assert_reason(es_shm_recover(shm, &why), ES_OK, why);
+    store = es_shm_store(shm);
+    ck_assert_reason(store->find(&stored, store, &key, NOW, &why, unit_pool), ES_OK, why);
+    ck_assert(stored.record.len == 6 && memcmp(stored.record.data, "record", 6) == 0);
+    store->touch(store, &key, &stored, NOW + apr_time_from_sec(7));
+    ck_assert_reason(store->find(&stored, store, &key, NOW, &why, unit_pool), ES_OK, why);
+    ck_assert(stored.last_used == NOW + apr_time_from_sec(7));
+    ck_assert_reason(store->mark_find(&result, store, &mark, NOW, &why), ES_OK, why);
+    ck_assert_int_eq(result, 1);
+    ck_assert_reason(store->mark_add(&result, store, &mark, LATER, NOW, &why), ES_OK, why);
+    ck_assert_int_eq(result, 0);
+    ck_assert_reason(store->remove(&result, store, &key, &why), ES_OK, why);
+    ck_assert_int_eq(result, 1);
+    ck_assert_reason(store->find(&stored, store, &key, NOW, &why, unit_pool), ES_OK, why);
+    ck_assert_ptr_null(stored.record.data);
+}
+END_TEST
+
+Suite *suite_shm(void)
+{
+    Suite *suite = suite_create("shm");
+    TCase *shm = unit_case(suite, "shm");
+
+    tcase_add_test(shm, attaches_to_its_own_only);
+    tcase_add_test(shm, has_a_smallest_size);
+    tcase_add_test(shm, default_size_holds_the_marks);
+    tcase_add_test(shm, is_a_store);
+    return suite;
+}

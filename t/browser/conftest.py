@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A headless Chromium of its own for every test, and the demo's site for all of them."""
 
+import base64
 import os
 import pathlib
 import sys
@@ -25,10 +26,15 @@ FLAGS = """
 
 
 @pytest.fixture(scope="session")
-def site():
-    module = os.environ.get("ENTRA_SAML_MODULE", "build/.libs/mod_entra_saml.so")
-    if not os.path.exists(module):
-        pytest.exit(f"there is no module {module}: build it, or name it in ENTRA_SAML_MODULE", 2)
+def module():
+    path = pathlib.Path(os.environ.get("ENTRA_SAML_MODULE", "build/.libs/mod_entra_saml.so")).resolve()
+    if not path.exists():
+        pytest.exit(f"there is no module {path}: build it, or name it in ENTRA_SAML_MODULE", 2)
+    return path
+
+
+@pytest.fixture(scope="session")
+def site(module):
     with Site(module) as site:
         yield site
 
@@ -64,7 +70,8 @@ def picture():
 
     def picture(browser, name):
         if folder:
+            whole = browser.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True})
             pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
-            assert browser.save_screenshot(f"{folder}/{name}.png")
+            pathlib.Path(folder, f"{name}.png").write_bytes(base64.b64decode(whole["data"]))
 
     return picture

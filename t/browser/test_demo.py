@@ -1,17 +1,37 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The demo from end to end, as a person in a browser sees it."""
 
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
 from entra.users import FINANCE, STAFF
 
 PATIENCE = 10
+CHOICE = "Sign in to Demo application"
 
 
-def arrive(browser, prefix):
-    """Wait until the browser is at an address that begins with `prefix`, through pages that send themselves."""
-    WebDriverWait(browser, PATIENCE).until(lambda b: b.current_url.startswith(prefix), f"never at {prefix}")
+def arrive(browser, address, heading):
+    """Wait until the browser is at an address that begins so, on the page with this heading.
+
+    On the way there are redirects and a page that posts itself, so any element may vanish while it is looked at.
+    """
+
+    def there(browser):
+        loaded = browser.execute_script("return document.readyState") == "complete"
+        return loaded and browser.current_url.startswith(address) and text(browser, "h1") == heading
+
+    passing = (NoSuchElementException, StaleElementReferenceException)
+    WebDriverWait(browser, PATIENCE, 0.05, passing).until(there, f"never at {address} on {heading!r}")
 
 
 def choose(browser, user):
@@ -28,15 +48,34 @@ def variables(browser):
     return {row.find_element(By.TAG_NAME, "th").text: row.find_element(By.TAG_NAME, "td").text for row in rows}
 
 
+def details(browser):
+    """What a page of the module tells the administrator."""
+    terms, facts = (browser.find_elements(By.CSS_SELECTOR, f"dl {tag}") for tag in ("dt", "dd"))
+    return {term.text: fact.text for term, fact in zip(terms, facts)}
+
+
+def logged(site, *words):
+    return any(all(word in line for word in words) for line in site.log.read_text("utf-8").splitlines())
+
+
 def cookies(browser):
     """name without the connection's id -> cookie"""
     return {cookie["name"].rsplit("-", 1)[0]: cookie for cookie in browser.get_cookies()}
 
 
+def status(browser):
+    return browser.execute_script("return performance.getEntriesByType('navigation')[0].responseStatus")
+
+
+def sign_out(browser, site):
+    browser.find_element(By.ID, "signout").click()
+    arrive(browser, f"{site.url}saml/logout", "Signed out")
+
+
 def sign_out_of_entra(browser, site):
     browser.get(f"{site.entra.base_url}/")
     browser.find_element(By.CSS_SELECTOR, "form[action='/logout'] button").click()
-    WebDriverWait(browser, PATIENCE).until(lambda b: "Nobody is signed in" in text(b))
+    arrive(browser, site.entra.base_url, "Lookalike Entra ID, nobody signed in")
 
 
 def test_the_whole_demo(site, new_browser, picture):
@@ -45,35 +84,29 @@ def test_the_whole_demo(site, new_browser, picture):
     # Nobody: the page asked for leads to the choice of users at the lookalike.
     asked = f"{site.url}?first=1&word=a%20b"
     browser.get(asked)
-    arrive(browser, site.entra.endpoint)
-    assert "Sign in to Demo application" in text(browser, "h1")
+    arrive(browser, site.entra.endpoint, CHOICE)
     picture(browser, "1-choice-of-users")
 
     # Ben, a reader: back at the very page, which knows him.
     choose(browser, "ben")
-    arrive(browser, site.url)
-    assert browser.current_url == asked
-    assert text(browser, "h1") == "Welcome, Ben Okafor"
+    arrive(browser, asked, "Welcome, Ben Okafor")
     seen = variables(browser)
     assert seen["REMOTE_USER"] == "ben@contoso.example" and seen["AUTH_TYPE"] == "entra-saml"
     assert seen["ENTRA_EMAILADDRESS"] == "ben@contoso.example"
     assert seen["ENTRA_ROLES"] == "Reader" and seen["ENTRA_GROUPS"] == STAFF
     picture(browser, "2-claims")
+    check_cookies(browser)
 
-    # His cookies are as safe as cookies get.
-    session = cookies(browser)["__Host-entra-session"]
-    assert (session["secure"], session["httpOnly"], session["sameSite"], session["path"]) == (True, True, "Lax", "/")
-    binding = cookies(browser)["__Host-entra-signin"]
-    assert (binding["secure"], binding["httpOnly"], binding["sameSite"], binding["path"]) == (True, True, "None", "/")
+    # Back over the sign-in ends on the application again, not on an error.
+    browser.back()
+    arrive(browser, asked, "Welcome, Ben Okafor")
 
     # A page for editors: a refusal in words, with a reference that stands in the log too.
     browser.get(f"{site.url}admin")
-    assert browser.current_url == f"{site.url}admin"
-    status = browser.execute_script("return performance.getEntriesByType('navigation')[0].responseStatus")
-    assert status == 403
+    assert browser.current_url == f"{site.url}admin" and status(browser) == 403
     assert "you may not see this page" in text(browser)
-    reference = text(browser, ".reference, #reference, code:last-of-type").split()[-1]
-    assert any(reference in line and "roles:Editor" in line for line in site.log.read_text().splitlines())
+    assert details(browser)["Reason"] == "access-denied"
+    assert logged(site, details(browser)["Reference"], "roles:Editor")
     picture(browser, "3-refused")
 
     # Public pages know him all the same.
@@ -81,22 +114,77 @@ def test_the_whole_demo(site, new_browser, picture):
     assert text(browser, "h1") == "Welcome, Ben Okafor"
 
     # Sign-out: the session is gone, for this browser and at the server.
-    browser.find_element(By.ID, "signout").click()
-    arrive(browser, f"{site.url}saml/logout")
+    sign_out(browser, site)
+    assert "You are signed out" in text(browser)
     assert "__Host-entra-session" not in cookies(browser)
+    assert logged(site, "signed out", "sessions=1")
     picture(browser, "4-signed-out")
-    browser.get(f"{site.url}public")
-    assert text(browser, "h1") == "Welcome, stranger"
+    browser.back()
+    arrive(browser, f"{site.url}public", "Welcome, stranger")
+    picture(browser, "5-stranger")
 
-    # Back past the sign-out, with nobody signed in at the lookalike either: the choice of users.
+    # The lookalike remembers him; once he has signed out there too, the choice of users comes again.
+    browser.get(asked)
+    arrive(browser, asked, "Welcome, Ben Okafor")
+    sign_out(browser, site)
     sign_out_of_entra(browser, site)
-    browser.get(site.url)
-    arrive(browser, site.entra.endpoint)
+    browser.get(f"{site.url}admin")
+    arrive(browser, site.entra.endpoint, CHOICE)
 
     # Ada, an editor.
     choose(browser, "ada")
-    arrive(browser, site.url)
-    browser.get(f"{site.url}admin")
-    assert text(browser, "h1") == "Welcome, Ada Lovelace"
+    arrive(browser, f"{site.url}admin", "Welcome, Ada Lovelace")
     assert variables(browser)["ENTRA_GROUPS"].split() == [FINANCE, STAFF]
-    picture(browser, "5-editor")
+    picture(browser, "6-editor")
+
+
+def check_cookies(browser):
+    """As safe as cookies get; the one that Entra's cross-site POST must bring along is SameSite=None."""
+    for name, same_site in (("__Host-entra-session", "Lax"), ("__Host-entra-signin", "None")):
+        cookie = cookies(browser)[name]
+        assert (cookie["secure"], cookie["httpOnly"], cookie["path"]) == (True, True, "/")
+        assert cookie["sameSite"] == same_site
+
+
+def test_without_script_a_button_does_it(site, new_browser, picture):
+    browser = new_browser(script=False)
+    zoe = site.entra.users["zoe"]
+    browser.get(site.url)
+    arrive(browser, site.entra.endpoint, CHOICE)
+    choose(browser, "zoe")
+    WebDriverWait(browser, PATIENCE).until(lambda b: b.find_elements(By.CSS_SELECTOR, "noscript input[type=submit]"))
+    assert "Script is disabled" in text(browser)
+    browser.find_element(By.CSS_SELECTOR, "noscript input[type=submit]").click()
+    arrive(browser, site.url, f"Welcome, {zoe.display_name}")
+    seen = variables(browser)
+    assert (seen["ENTRA_DISPLAYNAME"], seen["ENTRA_SURNAME"]) == (zoe.display_name, zoe.surname)
+    assert seen["ENTRA_GROUPS"].splitlines() == zoe.groups
+    picture(browser, "7-every-letter")
+
+
+def test_a_user_with_2000_values(site, new_browser):
+    browser = new_browser()
+    browser.get(site.url)
+    arrive(browser, site.entra.endpoint, CHOICE)
+    choose(browser, "tess")
+    arrive(browser, site.url, "Welcome, Tess Thousand")
+    assert "and 1,990 more" in variables(browser)["ENTRA_ROLES"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_demo_ends_when_asked_and_leaves_nothing(module, number):
+    command = [sys.executable, "-m", "demo", "--module", module, "--port", "0", "--entra-port", "0"]
+    here = pathlib.Path(__file__).resolve().parent
+    with subprocess.Popen(command, cwd=here.parent, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as demo:
+        said = ""
+        while "Ctrl-C ends the demo" not in said:
+            said += demo.stdout.readline() or pytest.fail(f"the demo ended by itself:\n{said}")
+        root = pathlib.Path(re.search(r"configuration is (.*)/httpd.conf", said)[1])
+        httpd = int(re.search(r"kill -USR1 (\d+)", said)[1])
+        port = int(re.search(r"https://localhost:(\d+)/", said)[1])
+        assert (root / "state").is_dir() and os.path.exists(f"/proc/{httpd}")
+        demo.send_signal(number)
+        assert demo.wait(PATIENCE) == 0
+    assert not root.exists() and not os.path.exists(f"/proc/{httpd}")
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port))

@@ -26,11 +26,13 @@ TEXT = """
       2. {url}admin wants the role Editor: ada gets in, ben gets a page that says why not;
          its reference stands in {log} too, with the rule that failed.
       3. {url}public is open to everybody and knows who is signed in all the same.
-      4. Sign out, then Back, then reload: the page is gone for good. Opening it again signs you in without
-         a question, for the lookalike remembers you, as Microsoft does; sign out there to be somebody else:
-         {entra}
-      5. A program is not redirected:   curl -k {url}
-      6. Reload httpd, the session stays:   kill -USR1 {pid}
+      4. After the sign-out your session is gone, and Back does not bring the page back. Opening it again
+         asks no question, for the lookalike remembers you, as Microsoft does; to be somebody else sign out
+         there too: {entra}
+      5. A program is told where to sign in, not redirected:
+         curl -k -H 'Accept: application/json' {url}
+      6. Reload httpd, and you are still signed in:
+         kill -USR1 {pid}
 
   httpd's configuration is {root}/httpd.conf.
   Ctrl-C ends the demo and removes everything.

@@ -10,7 +10,8 @@ import sys
 STYLE = """
 *{box-sizing:border-box}
 body{margin:0;background:#f4f6f3;color:#1d2420;font:16px/1.5 system-ui,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
-nav{display:flex;flex-wrap:wrap;gap:.5rem 1.5rem;align-items:center;padding:.75rem 1.5rem;background:#1f4d3a;color:#fff}
+nav{display:flex;flex-wrap:wrap;gap:.5rem 1.5rem;align-items:center;
+ padding:.75rem max(1.5rem,calc(50% - 30.5rem));background:#1f4d3a;color:#fff}
 nav a{color:#fff;padding:.3rem 0}nav a[aria-current]{text-decoration:none;border-bottom:2px solid #fff}
 nav .who{margin-left:auto}
 main{max-width:64rem;margin:2rem auto;padding:0 1.5rem}
@@ -45,7 +46,9 @@ def main():
 without asking; <a href="{escaped(os.environ.get("DEMO_ENTRA", ""))}">sign out there</a> to become somebody else.</p>
 </main></body></html>
 """
-    sys.stdout.buffer.write(b"Content-Type: text/html; charset=utf-8\r\n\r\n" + page.encode("utf-8", "surrogateescape"))
+    # no-store: nobody's Back button shall show the page after the sign-out.
+    head = b"Content-Type: text/html; charset=utf-8\r\nCache-Control: no-store\r\n\r\n"
+    sys.stdout.buffer.write(head + page.encode("utf-8", "surrogateescape"))
 
 
 def link(target, path):

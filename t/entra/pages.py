@@ -75,16 +75,16 @@ def refused(refusal):
 def home(service, session):
     """What a portal would show: who is signed in, the applications, how to start one without being asked."""
     if session:
-        who = f"""<p>You are signed in as <b>{_e(session.user.display_name)}</b> ({_e(session.user.upn)}),
-so applications that ask will get you without another question.</p>
+        title = f"Lookalike Entra ID, {session.user.display_name} signed in"
+        who = f"""<p>Applications that ask get <b>{_e(session.user.upn)}</b> without another question.</p>
 <form method="post" action="/logout"><button class="plain">Sign out here</button></form>"""
     else:
-        who = """<p>Nobody is signed in.</p>
-<form action="/login"><button class="plain">Sign in</button></form>"""
+        title = "Lookalike Entra ID, nobody signed in"
+        who = """<form action="/login"><button class="plain">Sign in</button></form>"""
     applications = "".join(_application(service, application) for application in service.applications)
     return _page(
-        "Lookalike Entra ID",
-        f"""<h1>Lookalike Entra ID</h1><p class="quiet">Tenant <code>{_e(service.tenant.tenant_id)}</code></p>
+        title,
+        f"""<h1>{_e(title)}</h1><p class="quiet">Tenant <code>{_e(service.tenant.tenant_id)}</code></p>
 {who}<h2>Applications</h2>{applications}""",
         wide=True,
     )

@@ -453,12 +453,12 @@ def test_a_refusal_is_a_page_with_its_code(entra, browser):
 
 
 def test_home_sign_out_and_launch(entra, browser):
-    assert "Nobody is signed in" in browser("/")[1]
-    assert "Ben Okafor" in browser("/login", {"user": "ben"})[1]
+    assert "nobody signed in" in browser("/")[1]
+    assert "Ben Okafor signed in" in browser("/login", {"user": "ben"})[1]
     launched = browser("/launch", {"appid": entra.applications[0].app_id})[1]
     assert b"InResponseTo" not in base64.b64decode(hidden(launched)["SAMLResponse"])
     assert browser("/launch", {"appid": "unknown"})[0] == 400
-    assert "Nobody is signed in" in browser("/logout", {})[1]
+    assert "nobody signed in" in browser("/logout", {})[1]
     assert "Sign in" in browser("/launch", {"appid": entra.applications[0].app_id})[1]
     entra.applications[0].sign_on_url = f"{entra.base_url}/elsewhere"
     assert "/elsewhere" in browser("/launch", {"appid": entra.applications[0].app_id})[1]

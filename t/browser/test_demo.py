@@ -175,7 +175,8 @@ def test_a_user_with_2000_values(site, new_browser):
 def test_the_demo_ends_when_asked_and_leaves_nothing(module, number):
     command = [sys.executable, "-m", "demo", "--module", module, "--port", "0", "--entra-port", "0"]
     here = pathlib.Path(__file__).resolve().parent
-    with subprocess.Popen(command, cwd=here.parent, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as demo:
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=here.parent, **streams) as demo:
         said = ""
         while "Ctrl-C ends the demo" not in said:
             said += demo.stdout.readline() or pytest.fail(f"the demo ended by itself:\n{said}")

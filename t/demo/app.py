@@ -92,7 +92,7 @@ def items(values):
 
 
 def split(joined):
-    """The values of a claim: joined by ";", with a backslash before a semicolon or backslash that belongs to a value."""
+    """The values of a claim: joined by ";", a backslash before each semicolon or backslash that belongs to a value."""
     values = [""]
     for escape, letter in re.findall(r"(\\?)(.)", joined, re.DOTALL):
         if letter == ";" and not escape:

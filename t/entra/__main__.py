@@ -19,8 +19,7 @@ def main():
     with Entra(applications, port=arguments.port, tls=not arguments.plain) as entra:
         print(f"Lookalike Entra ID: {entra.base_url}/")
         for application in applications:
-            print(f"  {application.name}: {entra.login}/federationmetadata/2007-06/federationmetadata.xml"
-                  f"?appid={application.app_id}")
+            print(f"  {application.name}: {entra.metadata_url(application)}")
         if arguments.folder:
             _write(entra, pathlib.Path(arguments.folder))
         print("Ctrl-C ends it.", flush=True)
@@ -35,7 +34,7 @@ def _write(entra, folder):
 
 
 def _arguments():
-    parser = argparse.ArgumentParser(prog="python3 -m entra", description="A lookalike of Microsoft Entra ID on loopback.")
+    parser = argparse.ArgumentParser(prog="python3 -m entra", description="A lookalike of Entra ID on loopback.")
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: a free one)")
     parser.add_argument("--plain", action="store_true", help="http instead of https")
     parser.add_argument("--sign", choices=[SIGN_ASSERTION, SIGN_RESPONSE, SIGN_BOTH], default=SIGN_ASSERTION)

@@ -13,7 +13,8 @@ header{background:#fff4ce;border-bottom:1px solid #f0d080;padding:.5rem 1rem;tex
 main{width:100%;max-width:38rem;margin:2.5rem auto;padding:2rem;background:#fff;border-radius:.5rem;
  box-shadow:0 2px 10px #0002}
 main.wide{max-width:60rem}
-h1{font-size:1.5rem;font-weight:600;margin:0 0 .25rem}h2{font-size:1.1rem;margin:2rem 0 .5rem}h3{font-size:1rem;margin:1rem 0 0}
+h1{font-size:1.5rem;font-weight:600;margin:0 0 .25rem}
+h2{font-size:1.1rem;margin:2rem 0 .5rem}h3{font-size:1rem;margin:1rem 0 0}
 p{margin:.5rem 0 1rem}.quiet{color:#57606a}
 code{font:.88em ui-monospace,"DejaVu Sans Mono",monospace;overflow-wrap:anywhere}
 ul.choices{list-style:none;margin:1rem 0 0;padding:0;border-top:1px solid #d8dee4}
@@ -95,7 +96,7 @@ def not_found(path):
 
 
 def _application(service, application):
-    document = f"/{service.tenant.tenant_id}/federationmetadata/2007-06/federationmetadata.xml?appid={application.app_id}"
+    document = service.metadata_url(application)
     identifiers = "<br>".join(f"<code>{_e(identifier)}</code>" for identifier in application.identifiers)
     reply_urls = "<br>".join(f"<code>{_e(url)}</code>" for url in application.reply_urls)
     launch = f"""<form method="post" action="/launch">{_hidden({"appid": application.app_id})}

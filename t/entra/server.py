@@ -12,9 +12,8 @@ import urllib.parse
 from . import pages
 from .keys import Authority
 from .request import Answered, Refused
-from .service import Service
+from .service import METADATA_PATH, Service
 
-METADATA_PATH = "/federationmetadata/2007-06/federationmetadata.xml"
 COOKIE = "ESTSAUTH"
 HOST = "127.0.0.1"
 
@@ -71,7 +70,7 @@ class _Server(http.server.ThreadingHTTPServer):
         super().__init__(address, _Handler)
         self.entra = entra
         if tls:
-            # The handshake waits for the first read, in the connection's own thread, so that nobody holds up the others.
+            # The handshake waits for the first read, in the connection's own thread: nobody holds up the others.
             self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
 
     def handle_error(self, request, client_address):

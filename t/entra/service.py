@@ -16,6 +16,8 @@ from .metadata import federation_metadata
 from .request import Answered, AuthnRequest, Refused, check, read_post, read_redirect
 from .users import USERS, User
 
+METADATA_PATH = "/federationmetadata/2007-06/federationmetadata.xml"
+
 
 @dataclass
 class Form:
@@ -72,6 +74,10 @@ class Service:
     @property
     def endpoint(self):
         return f"{self.login}/saml2"
+
+    def metadata_url(self, application):
+        """What the portal calls App Federation Metadata Url."""
+        return f"{self.login}{METADATA_PATH}?appid={application.app_id}"
 
     def metadata(self, application=None, **options):
         """The metadata document of an application, or (for None) of the tenant, which lacks the applications' keys."""

@@ -209,7 +209,8 @@ def test_a_wrong_clock_moves_every_time(entra):
 @pytest.mark.skipif(shutil.which("xmlsec1") is None, reason="xmlsec1 is not installed")
 @pytest.mark.parametrize("digest", ["sha256", "sha1"])
 @pytest.mark.parametrize(
-    "sign, signed", [(SIGN_ASSERTION, ["Assertion"]), (SIGN_RESPONSE, ["Response"]), (SIGN_BOTH, ["Response", "Assertion"])]
+    "sign, signed",
+    [(SIGN_ASSERTION, ["Assertion"]), (SIGN_RESPONSE, ["Response"]), (SIGN_BOTH, ["Response", "Assertion"])],
 )
 def test_every_signing_option_verifies_in_the_bytes_sent(entra, tmp_path, sign, signed, digest):
     entra.applications[0].sign, entra.applications[0].digest = sign, digest

@@ -181,7 +181,7 @@ def _is_canonicalisation(method):
 
 
 def _canonical(node, method, comments=True):
-    """Canonical octets of a subtree within its document, or of a document; without a method C14N 1.0, XMLDSig's default.
+    """Canonical octets of a subtree within its document, or of a document. Without a method: C14N 1.0, the default.
 
     lxml 4.9 puts a wrong xmlns="" into the inclusive form of a subtree, so the subtree is made a document of its own
     first; its serialisation takes the namespaces in scope along. (Inherited xml: attributes are not; SAML has none.)

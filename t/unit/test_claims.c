@@ -171,20 +171,21 @@ START_TEST(derived_names_are_safe)
 }
 END_TEST
 
+/* Also where the gap before the last character that finds room is itself the last. */
 START_TEST(derived_names_are_bounded)
 {
     char *text = apr_palloc(unit_pool, 100001);
-    apr_size_t len;
+    apr_size_t len, dash;
 
     for (len = 50; len < 70; len++) {
-        memset(text, 'a', len);
-        text[len] = '\0';
-        ck_assert_uint_le(strlen(es_claims_derive(text, unit_pool)), ES_CLAIMS_SHORT_MAX);
-        text[0] = '1';
-        ck_assert_uint_le(strlen(es_claims_derive(text, unit_pool)), ES_CLAIMS_SHORT_MAX);
-        memset(text, 'a', len);
-        memset(text + 57, '-', len > 57 ? len - 57 : 0);
-        ck_assert_uint_le(strlen(es_claims_derive(text, unit_pool)), ES_CLAIMS_SHORT_MAX);
+        for (dash = 0; dash < len; dash++) {
+            memset(text, 'a', len);
+            text[len] = '\0';
+            text[dash] = '-';
+            ck_assert_uint_le(strlen(es_claims_derive(text, unit_pool)), ES_CLAIMS_SHORT_MAX);
+            text[0] = '1';
+            ck_assert_uint_le(strlen(es_claims_derive(text, unit_pool)), ES_CLAIMS_SHORT_MAX);
+        }
     }
     memset(text, 'b', 100000);
     text[100000] = '\0';
@@ -284,6 +285,20 @@ START_TEST(attributes_of_one_name_are_joined)
     ck_assert_int_eq(n_dropped, 0);
     expect(0, 14, "roles", MS "role", "a|b|c|d|e");
     expect(1, 0, "x", "x", "1|2");
+}
+END_TEST
+
+START_TEST(attributes_without_values_are_none)
+{
+    give("http://a.example/team", NULL, NULL, NULL);
+    give("http://b.example/team", "b", NULL, NULL);
+    give(WS "name", NULL, NULL, NULL);
+    give("name", "bare", NULL, NULL);
+    read_claims(NULL, 0);
+    ck_assert_int_eq(n_claims, 2);
+    ck_assert_int_eq(n_dropped, 0);
+    expect(0, 0, "team", "http://b.example/team", "b");
+    expect(1, 10, "name", "name", "bare");
 }
 END_TEST
 
@@ -516,6 +531,7 @@ Suite *suite_claims(void)
     tcase_add_test(tcase, nothing_to_read);
     tcase_add_test(tcase, order_and_names);
     tcase_add_test(tcase, attributes_of_one_name_are_joined);
+    tcase_add_test(tcase, attributes_without_values_are_none);
     tcase_add_test(tcase, uri_wins_over_bare_word);
     tcase_add_test(tcase, first_of_two_derived_wins);
     tcase_add_test(tcase, alias_wins_over_derived);

@@ -263,7 +263,7 @@ END_TEST
 
 /* Any number of threads share one request: each must find its own ID and nobody else's in what it gets. */
 #define THREADS 4
-#define ROUNDS 200
+#define ROUNDS 2000
 
 typedef struct {
     const es_request_t *request;

@@ -84,32 +84,29 @@ static es_rv_t read_reply_url(const char **path, const char *text, const es_url_
     return ES_OK;
 }
 
-static es_rv_t make_reply(es_connection_t *made, const es_connection_conf_t *conf, const es_url_t *base, es_why_t *why,
+static es_rv_t make_reply(es_connection_t *made, const char *text, const es_url_t *base, es_why_t *why,
                           apr_pool_t *pool)
 {
-    es_rv_t rv = ES_OK;
+    if (text && text[0] != '/') {
+        es_rv_t rv = read_reply_url(&made->reply_path, text, base, why, pool);
 
-    if (conf->reply_url && conf->reply_url[0] == '/') {
-        made->reply_path = conf->reply_url;
-    } else if (conf->reply_url) {
-        rv = read_reply_url(&made->reply_path, conf->reply_url, base, why, pool);
+        if (rv != ES_OK) {
+            return rv;
+        }
+        made->reply_url = text;
+    } else {
+        made->reply_path = text ? text : made->reply_path;
+        made->reply_url = apr_pstrcat(pool, made->origin, made->reply_path, NULL);
     }
-    if (rv != ES_OK) {
-        return rv;
-    }
-    made->reply_url = conf->reply_url && conf->reply_url[0] != '/'
-                          ? conf->reply_url
-                          : apr_pstrcat(pool, made->origin, made->reply_path, NULL);
     if (!is_endpoint_path(made->reply_path)) {
         return es_fail(why, ES_CONFIG_REPLY_URL, "the path of reply URL \"%.200s\" is not a plain path below /",
                        made->reply_url);
     }
     if (strlen(made->reply_url) > REPLY_URL_MAX || made->reply_url[strcspn(made->reply_url, "!$'(),;")]) {
-        return es_fail(
-            why, ES_CONFIG_REPLY_URL,
-            "reply URL \"%.200s\" cannot be registered in Entra: more than %d characters, or one of ! $ ' ( ) "
-            ", ;",
-            made->reply_url, REPLY_URL_MAX);
+        return es_fail(why, ES_CONFIG_REPLY_URL,
+                       "Entra registers no reply URL of more than %d characters or with one of ! $ ' ( ) , ; in it: "
+                       "\"%.200s\"",
+                       REPLY_URL_MAX, made->reply_url);
     }
     return ES_OK;
 }
@@ -237,7 +234,7 @@ es_rv_t es_connection_make(es_connection_t **connection, const es_connection_con
     made->logout_url = apr_pstrcat(pool, made->origin, made->logout_path, NULL);
     made->metadata_url = apr_pstrcat(pool, made->origin, made->metadata_path, NULL);
     made->entity_id = conf->entity_id ? conf->entity_id : made->metadata_url;
-    if ((rv = make_reply(made, conf, &base, why, pool)) != ES_OK || (rv = check_clash(made, why)) != ES_OK ||
+    if ((rv = make_reply(made, conf->reply_url, &base, why, pool)) != ES_OK || (rv = check_clash(made, why)) != ES_OK ||
         (rv = check_entity_id(made->entity_id, why)) != ES_OK ||
         (rv = make_page(made, conf->default_page ? conf->default_page : "/", why, pool)) != ES_OK ||
         (rv = make_user(made, conf->remote_user, why)) != ES_OK) {

@@ -19,8 +19,8 @@ typedef struct {
     const char *reply_url;    /* EntraSAMLReplyURL: path or URL on the base, default <path>/acs */
     const char *default_page; /* EntraSAMLDefaultPage: path (with query), default / */
     apr_interval_time_t skew; /* EntraSAMLClockSkew, default 180 s, at most 300 s */
-    const char *const
-        *remote_user; /* EntraSAMLRemoteUser: short names in order, NULL-terminated; default name, nameid */
+    /* EntraSAMLRemoteUser: short names in order, NULL-terminated; default name, nameid */
+    const char *const *remote_user;
 } es_connection_conf_t;
 
 typedef struct {
@@ -28,10 +28,9 @@ typedef struct {
     const char *tag;    /* first 8 hex digits of the id, for cookie names and log lines */
     const char *issuer; /* expected of Entra */
     const char *entity_id;
-    const char *origin;                                            /* https://host[:port] */
-    const char *reply_url, *login_url, *logout_url, *metadata_url; /* absolute */
-    const char *reply_path, *login_path, *logout_path,
-        *metadata_path; /* the path part, what a request is compared with */
+    const char *origin; /* https://host[:port] */
+    const char *reply_url, *login_url, *logout_url, *metadata_url;
+    const char *reply_path, *login_path, *logout_path, *metadata_path; /* what a request is compared with */
     const char *default_page;
     const char *session_cookie; /* __Host-entra-session-<tag> */
     const char *binding_cookie; /* __Host-entra-signin-<tag> */
@@ -41,16 +40,19 @@ typedef struct {
 } es_connection_t;
 
 /* Judges and makes.
- *   ES_CONFIG_BASE_URL   not https://host[:port], with at most a slash behind it; or neither it nor a ServerName
- *   ES_CONFIG_PATH       path or default page is none; the path ends with a slash or holds a percent escape; the
- * default page has more than 512 characters ES_CONFIG_ENTITY_ID  empty, white space, control characters, not UTF-8,
- * more than 1,024 octets. It is an opaque string, kept octet by octet; default: the metadata URL ES_CONFIG_REPLY_URL
- * neither an endpoint path nor an https URL with one on the origin of the base URL; user, query, fragment; more than
- * 256 characters or one Entra takes in no reply URL. A URL is kept octet by octet (an explicit :443, the case of the
- * host), since Entra compares it so ES_CONFIG_TIME       skew below 0 or above 300 s ES_CONFIG_CLAIM      remote_user
- * is empty or holds something that is no short name ES_CONFIG_CLASH      two endpoints with one path, or the default
- * page is an endpoint (a GET of the reply URL goes there, and login and logout end there: a loop) Everything referenced
- * must outlive the pool. */
+ *   ES_CONFIG_BASE_URL   not https://host[:port] with at most a slash behind it; or neither it nor a ServerName
+ *   ES_CONFIG_PATH       the path is none, ends with a slash, or holds a percent escape; the default page is no path
+ *                        with one slash at its start, has a dot segment, a fragment, or more than 512 characters
+ *   ES_CONFIG_ENTITY_ID  empty, white space, what XML cannot carry, more than 1,024 octets. It is an opaque string, kept
+ *                        octet by octet; default: the metadata URL
+ *   ES_CONFIG_REPLY_URL  neither an endpoint path nor an https URL with one on the origin of the base URL; user, query,
+ *                        fragment; more than 256 characters, or one that Entra takes in no reply URL. A URL is kept
+ *                        octet by octet (an explicit :443, the case of the host), since Entra compares it so
+ *   ES_CONFIG_TIME       skew below 0 or above 300 s
+ *   ES_CONFIG_CLAIM      remote_user is empty or holds something that is no short name
+ *   ES_CONFIG_CLASH      two endpoints with one path; or the default page is an endpoint (a GET of the reply URL goes
+ *                        there, login and logout end there: a loop)
+ * Everything referenced must outlive the pool. */
 es_rv_t es_connection_make(es_connection_t **connection, const es_connection_conf_t *conf,
                            const es_metadata_t *metadata, es_why_t *why, apr_pool_t *pool);
 

@@ -11,28 +11,32 @@
 /* An AuthnRequest written once: immutable, shared by all threads. */
 typedef struct es_request_t es_request_t;
 
-#define ES_REQUEST_ID_LEN                                                                                              \
-    16 /* random octets; on the wire "_" + 32 hex digits, since an ID must not start with a digit */
+/* Random octets; on the wire "_" and 32 hex digits, since an ID must not start with a digit. */
+#define ES_REQUEST_ID_LEN 16
 typedef struct {
     unsigned char octet[ES_REQUEST_ID_LEN];
 } es_request_id_t;
 
-/* Once per configuration pass (lasso's and GObject's own state). */
+/* Once per configuration pass (lasso's and GObject's own state). lasso starts xmlsec anew and installs an error callback
+ * of its own: es_dsig_init comes after. */
 es_rv_t es_request_init(es_why_t *why);
 
-/* The minimal request Entra wants (ENTRA: ID, Version, IssueInstant, Destination, AssertionConsumerServiceURL, Issuer):
- * no NameIDPolicy, no RequestedAuthnContext, no Subject. sso_url may carry a query of its own. */
+/* The minimal request Entra wants (Microsoft, "Single sign-on SAML protocol"): ID, Version, IssueInstant, Destination,
+ * AssertionConsumerServiceURL, Issuer; no NameIDPolicy, no RequestedAuthnContext, no Subject. sso_url may carry a query
+ * of its own. ES_INTERNAL: a text is empty or not UTF-8 (metadata and connection have judged them), or lasso fails. */
 es_rv_t es_request_make(es_request_t **request, const char *sso_url, const char *entity_id, const char *reply_url,
                         es_why_t *why, apr_pool_t *pool);
 
 /* "_" + 32 hex digits. */
 const char *es_request_id_text(const es_request_id_t *id, apr_pool_t *pool);
 
-/* The redirect URL by SAML bindings 3.4.4.1: SAMLRequest deflated, then RelayState. */
+/* The redirect URL by SAML bindings 3.4.4.1: SAMLRequest deflated, then RelayState (left out when NULL). Any thread; no
+ * lasso, no GLib. */
 const char *es_request_url(const es_request_t *request, const es_request_id_t *id, const char *relay_state,
                            apr_time_t now, apr_pool_t *pool);
 
-/* SP metadata (SAML metadata 2.4.4) for Entra's "Upload metadata file": entity ID, reply URL, logout URL. */
+/* SP metadata (SAML metadata 2.4.4) for Entra's "Upload metadata file": entity ID, reply URL, logout URL. ES_INTERNAL as
+ * above. */
 es_rv_t es_request_metadata(const char **xml, const char *entity_id, const char *reply_url, const char *logout_url,
                             es_why_t *why, apr_pool_t *pool);
 

@@ -289,7 +289,7 @@ es_rv_t es_assertion_read(es_assertion_t **assertion, const es_signed_t *proof, 
                         why,
                         pool };
     xmlDocPtr doc;
-    xmlNodePtr root;
+    xmlNodePtr root = NULL;
     es_rv_t rv;
 
     if ((rv = es_xml_load(&doc, es_signed_octets(proof), ES_XML_MESSAGE, why, pool)) != ES_OK ||

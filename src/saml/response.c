@@ -118,7 +118,9 @@ static es_rv_t read_envelope(es_response_t *response, const parts_t *parts, cons
     }
     response->destination = es_xml_attribute(root, "Destination", pool);
     response->in_response_to = es_xml_attribute(root, "InResponseTo", pool);
-    response->issuer = parts->issuer ? es_xml_text(parts->issuer, pool) : NULL;
+    if (parts->issuer && !(response->issuer = es_xml_text(parts->issuer, pool))) {
+        return es_fail(why, ES_RESPONSE_SHAPE, "Issuer holds elements");
+    }
     return es_datetime_read(&response->issue_instant, es_xml_attribute(root, "IssueInstant", pool), "IssueInstant",
                             why);
 }

@@ -48,9 +48,19 @@ static void on_libxml_error(void *context, xmlErrorPtr error)
     }
 }
 
+/* Asked of xmlsec itself: lasso or another module may have started it, or shut it down. A second start would register
+ * everything anew and leak the first registration. */
+static int is_started(void)
+{
+    xmlSecPtrListPtr registered = xmlSecTransformIdsGet();
+
+    return xmlSecPtrListIsValid(registered) &&
+           xmlSecTransformIdListFind(registered, xmlSecOpenSSLTransformRsaSha256Id) == 1;
+}
+
 es_rv_t es_dsig_init(es_why_t *why)
 {
-    if (xmlSecInit() < 0 || xmlSecCheckVersion() != 1 || xmlSecOpenSSLInit() < 0) {
+    if (!is_started() && (xmlSecInit() < 0 || xmlSecCheckVersion() != 1 || xmlSecOpenSSLInit() < 0)) {
         return es_fail(why, ES_INTERNAL, "xmlsec does not start");
     }
     /* xmlSecOpenSSLInit has installed a callback that prints; lasso's start may install another one later. Neither may

@@ -180,7 +180,7 @@ es_rv_t es_profile_read(es_profile_t *profile, const xmlNode *element, es_why_t 
     const char *id = es_xml_attribute(element, "ID", pool);
     const char *uri;
     xmlNodePtr signature;
-    parts_t parts;
+    parts_t parts = { 0 };
     int count = es_xml_child(&signature, element, ES_NS_DSIG, "Signature");
     es_rv_t rv;
 

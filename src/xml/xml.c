@@ -13,6 +13,7 @@
 typedef struct {
     es_rv_t rv;
     const char *what;
+    int n_elements;
 } guard_t;
 
 void es_xml_init(void)
@@ -67,9 +68,18 @@ static void on_element(void *context, const xmlChar *name, const xmlChar *prefix
                        const xmlChar **namespaces, int n_attributes, int n_defaulted, const xmlChar **attributes)
 {
     xmlParserCtxtPtr parser = context;
+    guard_t *guard = parser->_private;
 
     if (parser->nodeNr >= ES_XML_MAX_DEPTH) {
         stop(context, ES_XML_LIMIT, "elements nested too deeply");
+        return;
+    }
+    if (++guard->n_elements > ES_XML_MAX_ELEMENTS) {
+        stop(context, ES_XML_LIMIT, "too many elements");
+        return;
+    }
+    if (parser->nsNr / 2 > ES_XML_MAX_NAMESPACES) { /* libxml2 counts prefix and name */
+        stop(context, ES_XML_LIMIT, "too many namespaces");
         return;
     }
     xmlSAX2StartElementNs(context, name, prefix, uri, n_namespaces, namespaces, n_attributes, n_defaulted, attributes);
@@ -181,7 +191,7 @@ es_rv_t es_xml_load(xmlDocPtr *doc, es_bytes_t octets, es_xml_kind_t kind, es_wh
 {
     const int options =
         XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | (kind == ES_XML_METADATA ? XML_PARSE_NOCDATA : 0);
-    guard_t guard = { ES_OK, NULL };
+    guard_t guard = { ES_OK, NULL, 0 };
     xmlParserCtxtPtr parser;
     xmlDocPtr parsed;
     es_rv_t rv = check_octets(octets, kind, why);

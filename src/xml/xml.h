@@ -19,9 +19,12 @@
  * by the administrator and may. */
 typedef enum { ES_XML_MESSAGE, ES_XML_METADATA } es_xml_kind_t;
 
-/* Larger, deeper or with more attributes in one tag: no genuine document. The form's own limit is met before these. */
+/* Beyond these no document is genuine. They bound the time that a stranger's megabyte can cost: libxml2's work on
+ * attributes and namespaces is quadratic. The form's own limit is met before MAX_OCTETS. */
 #define ES_XML_MAX_OCTETS (4u * 1024 * 1024)
+#define ES_XML_MAX_ELEMENTS 50000
 #define ES_XML_MAX_DEPTH 32
+#define ES_XML_MAX_NAMESPACES 64 /* declared on an element and its ancestors */
 #define ES_XML_MAX_ATTRIBUTES 64 /* of one element, namespace declarations included; messages only */
 
 /* Once per configuration pass (libxml2's own state). */

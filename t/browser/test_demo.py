@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
@@ -67,6 +68,18 @@ def status(browser):
     return browser.execute_script("return performance.getEntriesByType('navigation')[0].responseStatus")
 
 
+def reload_httpd(site):
+    def generations():
+        return site.log.read_text("utf-8").count("resuming normal operations")
+
+    before = generations()
+    os.kill(site.httpd.pid, signal.SIGUSR1)
+    deadline = time.monotonic() + PATIENCE
+    while generations() == before:
+        assert time.monotonic() < deadline, site.complaint()
+        time.sleep(0.05)
+
+
 def sign_out(browser, site):
     browser.find_element(By.ID, "signout").click()
     arrive(browser, f"{site.url}saml/logout", "Signed out")
@@ -99,6 +112,11 @@ def test_the_whole_demo(site, new_browser, picture):
 
     # Back over the sign-in ends on the application again, not on an error.
     browser.back()
+    arrive(browser, asked, "Welcome, Ben Okafor")
+
+    # A graceful restart: still signed in.
+    reload_httpd(site)
+    browser.refresh()
     arrive(browser, asked, "Welcome, Ben Okafor")
 
     # A page for editors: a refusal in words, with a reference that stands in the log too.

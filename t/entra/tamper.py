@@ -63,10 +63,10 @@ def _change_name_id(tree):
     _first(tree, "NameID").text = "admin@contoso.example"
 
 
-def _add_role(tree):
+def _change_role(tree):
     for attribute in tree.iter(f"{{{names.ASSERTION}}}Attribute"):
         if attribute.get("Name") == names.ROLE:
-            attribute[0].text = "Editor"
+            attribute[0].text = "Administrator"
 
 
 def _remove_signatures(tree):
@@ -110,7 +110,7 @@ TAMPERS = {
     "unsigned": Tamper(signed=_remove_signatures),
     "signature-value": Tamper(signed=_change_signature_value),
     "name-id-changed": Tamper(signed=_change_name_id),
-    "role-changed": Tamper(signed=_add_role),
+    "role-changed": Tamper(signed=_change_role),
     # Broken on the way
     "doctype": Tamper(form=_add_doctype),
     "cut-off": Tamper(form=_cut),

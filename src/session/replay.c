@@ -5,15 +5,16 @@
  *   [ header | shards … | reaches … | buckets … ]
  *
  *   header    what the memory is and how it was cut; the magic is written last. Every process computes the same cut
- * from the size alone and compares. shards    a power of two, each with a robust mutex, counters, and its own ring of
- * buckets buckets   64 octets, four marks reaches   one for each bucket: how far from it, in buckets along the ring, a
- * mark may stand that belongs to it
+ *             from the size alone and compares.
+ *   shards    a power of two, each with a robust mutex, counters, and its own ring of buckets
+ *   reaches   one for each bucket: how far from it, in buckets along the ring, a mark may stand that belongs to it
+ *   buckets   64 octets, four marks
  *
  *   mark      | fingerprint 0 … 31, expiry | fingerprint 32 … 95 |      two 64-bit words
  *
- * A mark is a SHA-256 value; 96 bits of it tell it from a million others with certainty enough (2^-76), and a mark that
- * were taken for another would refuse a sign-in, not admit one. The fingerprint alone decides shard and bucket, its
- * home. The expiry is in Unix seconds, rounded up; 0 is an empty place.
+ * A mark is a SHA-256 value. 96 bits tell it from a million others (but for once in 2^76), and a mark taken for another
+ * would refuse a sign-in, not admit one. The fingerprint alone decides shard and bucket, its home. The expiry is in
+ * Unix seconds, rounded up; 0 is an empty place.
  *
  * A new mark goes into the nearest place from its home that is empty or whose mark has expired. A search looks at all
  * buckets from the home to the home's reach, because a place before the mark may have expired meanwhile. The reach is

@@ -36,30 +36,34 @@
  *   2. A record that can be reached is complete and never changes, but for its last use. There is no update in place:
  *      a new record is written beside the old one, linked before it, and then the old one is taken out.
  *   3. A block is recycled in this order: its record is unlinked; the shard's `changes` grows; the head's version
- * moves; only now anything else in its blocks is written, and a new record's words after one more release fence.
+ *      moves; only now anything else in its blocks is written, a new record's words after one more release fence.
  *
  * Why readers need no lock
  *   A reader notes `changes`, walks the bucket to a head with its key, notes the head's version, copies, and looks
- * again whether version and key are the same. By 3, whoever overwrites what the reader copies has moved the version
- * before. The copy goes word by word with relaxed atomic loads (the writer stores likewise): each is allowed to see old
- * or new, so there is no data race to speak of, and order is needed only between the copy and the second look. That is
- *   what the two fences do: if one copied word comes from after the writer's release fence, the reader's acquire fence
- *   makes the second look see what was written before it, the moved version. A walk that steps on a recycled block may
- *   go astray, miss the record, or find an index that is none; then, by the same argument, `changes` has moved and the
- *   walk starts again. If it has not moved, the memory is damaged and the answer is a miss. Every index is checked,
- * every walk is bounded by the number of blocks.
+ *   again whether version and key are the same. By 3, whoever overwrites what the reader copies has moved the version
+ *   before. The copy goes word by word with relaxed atomic loads (the writer stores likewise): each may see old or
+ *   new, so there is no data race to speak of, and order is needed only between the copy and the second look. That is
+ *   what the two fences do: if one copied word comes from after the writer's release fence, the reader's acquire
+ *   fence makes the second look see what was written before it, the moved version. A walk that steps on a recycled
+ *   block may go astray, miss the record, or find an index that is none; then, by the same argument, `changes` has
+ *   moved and the walk starts again. If it has not moved, the memory is damaged and the answer is a miss. Every index
+ *   is checked, every walk is bounded by the number of blocks.
  *
  * Why a kill does no harm
- *   All bookkeeping goes through release stores, so it is in the memory in the order it is written here, and a process
- *   can be killed between any two of them:
+ *   All bookkeeping goes through release stores, so it is in the memory in the order it is written here, and a
+ *   process can be killed between any two of them:
+ *
  *     take     owner = shard; version moves; the pool's list steps on. Killed between: both mutexes tell the next
- * owner. The pool is rebuilt from blocks without owner, the shard finds blocks that it owns and cannot reach. write
- * into blocks nobody can reach: as before. publish  earliest expiry, then one store to the bucket. Before it there is
- * no record, after it a whole one. unlink   one store to the link that led to the record; as in 3. The blocks are then
- * owned and out of reach. give     version moves, next = the list's first; owner = nobody; the list's first = block. As
- * in take. Replacing a record publishes first and unlinks then: killed between, the repair finds the key twice and
- * keeps the first. Counters that matter (records, the earliest expiry, the length of the free list) are counted anew by
- * the repair. A repair that is killed leaves marks in owners; the next one begins by taking them off.
+ *              owner. The pool is rebuilt from blocks without owner, the shard finds what it owns and cannot reach.
+ *     write    into blocks nobody can reach: as before.
+ *     publish  earliest expiry, then one store to the bucket. Before it there is no record, after it a whole one.
+ *     unlink   one store to the link that led to the record, then as in 3: blocks owned and out of reach.
+ *     give     version moves, next = the list's first; owner = nobody; the list's first = block. As in take.
+ *
+ *   Replacing a record publishes first and unlinks then: killed between, the repair finds the key twice and keeps the
+ *   first. Counters that matter (records, the earliest expiry, the length of the free list) are counted anew by the
+ *   repair. A repair that is killed leaves marks in owners; the next one begins by taking them off. A repair looks at
+ *   every block, some 100 ms for each GiB in which its shard takes no writers; readers go on.
  *
  * When the pool is empty
  *   Each shard knows a time before which none of its records expires. So expired records anywhere are found without
@@ -225,6 +229,15 @@ static inline void es_table_add64(es_word64_t *word, apr_uint64_t value)
     es_table_put64(word, es_table_get64(word) + value);
 }
 
+static inline void es_table_get_key(apr_uint64_t words[ES_TABLE_KEY_WORDS], const es_table_block_t *block)
+{
+    int i;
+
+    for (i = 0; i < ES_TABLE_KEY_WORDS; i++) {
+        words[i] = atomic_load_explicit(&block->as.head.key[i], memory_order_relaxed);
+    }
+}
+
 /* table.c */
 
 es_table_place_t es_table_place(const es_table_t *table, const apr_uint64_t key[ES_TABLE_KEY_WORDS]);
@@ -243,9 +256,6 @@ es_word32_t *es_table_find_link(apr_uint32_t *index, es_table_t *table, es_table
 
 /* Takes the record at `index`, to which the link leads, out and gives its blocks back. */
 void es_table_take_out(es_table_t *table, apr_uint32_t shard, es_word32_t *link, apr_uint32_t index);
-
-/* Puts a block that the holder of shard and pool owns back on the free list. */
-void es_table_free_block(es_table_t *table, apr_uint32_t index);
 
 /* Gives back `count` blocks of the shard, linked by `next` from `first`. Returns 0 when the links
  * are damaged or the pool cannot be had: what was not given stays owned and out of reach. */

@@ -33,7 +33,7 @@ void es_table_repair_pool(es_table_t *table)
     }
     es_table_put32(&table->pool->top, top);
     es_table_put32(&table->pool->free, count);
-    es_table_put32(&table->pool->repaired, es_table_get32(&table->pool->repaired) + 1);
+    es_table_add32(&table->pool->repaired, 1);
 }
 
 /* Takes off the marks that a repair left which was itself killed. */
@@ -75,11 +75,8 @@ static int mark_record(es_table_t *table, apr_uint32_t shard, es_word32_t *bucke
     es_table_block_t *head = &table->blocks[index];
     apr_uint32_t marked, count = es_table_blocks_for(es_table_get32(&head->as.head.len));
     apr_uint64_t key[ES_TABLE_KEY_WORDS];
-    int i;
 
-    for (i = 0; i < ES_TABLE_KEY_WORDS; i++) {
-        key[i] = atomic_load_explicit(&head->as.head.key[i], memory_order_relaxed);
-    }
+    es_table_get_key(key, head);
     if (count == 0 || es_table_place(table, key).bucket != bucket) {
         return 0;
     }
@@ -96,11 +93,8 @@ static int mark_record(es_table_t *table, apr_uint32_t shard, es_word32_t *bucke
 static int is_replaced(const es_table_t *table, apr_uint32_t first, apr_uint32_t index)
 {
     apr_uint64_t key[ES_TABLE_KEY_WORDS];
-    int i;
 
-    for (i = 0; i < ES_TABLE_KEY_WORDS; i++) {
-        key[i] = atomic_load_explicit(&table->blocks[first].as.head.key[i], memory_order_relaxed);
-    }
+    es_table_get_key(key, &table->blocks[first]);
     return first != index && es_table_same_key(&table->blocks[index], key);
 }
 
@@ -117,14 +111,16 @@ static void mark_bucket(tally_t *tally, es_table_t *table, apr_uint32_t shard, e
         if (index >= table->n_blocks || kind_of(table, index) != ES_BLOCK_HEAD ||
             es_table_get32(&table->blocks[index].owner) != shard) {
             es_table_put32(link, ES_TABLE_NIL); /* no head of ours: what follows cannot be known */
+            es_table_add32(&table->shards[shard].changes, 1);
             return;
         }
         head = &table->blocks[index];
         first = first == ES_TABLE_NIL ? index : first;
         if (is_replaced(table, first, index) || !mark_record(table, shard, bucket, index)) {
             es_table_put32(link, es_table_get32(&head->as.head.chain));
+            es_table_add32(&table->shards[shard].changes, 1);
             first = first == index ? ES_TABLE_NIL : first;
-            /* So that a chain of such heads running in a circle ends. */
+            /* No head any more: a chain of such heads running in a circle ends here. */
             es_table_put64(&head->life, es_table_next_life(es_table_get64(&head->life), ES_BLOCK_PART, 0));
             continue;
         }
@@ -141,7 +137,8 @@ static void mark_shard(es_table_t *table, apr_uint32_t index)
     tally_t tally = { 0, ES_TABLE_NEVER };
     apr_uint32_t i;
 
-    es_table_put32(&shard->changes, es_table_get32(&shard->changes) + 1);
+    /* For the record that the dead writer unlinked without coming to this. */
+    es_table_add32(&shard->changes, 1);
     for (i = 0; i < table->n_buckets; i++) {
         mark_bucket(&tally, table, index, &table->buckets[(apr_size_t)index * table->n_buckets + i]);
     }
@@ -169,7 +166,7 @@ void es_table_repair(es_table_t *table, apr_uint32_t shard)
         }
     }
     es_table_give(table, shard, lost, n_lost);
-    es_table_put32(&table->shards[shard].repaired, es_table_get32(&table->shards[shard].repaired) + 1);
+    es_table_add32(&table->shards[shard].repaired, 1);
 }
 
 es_rv_t es_table_recover(es_table_t *table, es_why_t *why)
@@ -232,9 +229,7 @@ static es_rv_t check_record(unsigned char *seen, const es_table_t *table, apr_ui
     if (rv != ES_OK) {
         return rv;
     }
-    for (n = 0; n < ES_TABLE_KEY_WORDS; n++) {
-        key[n] = atomic_load_explicit(&table->blocks[index].as.head.key[n], memory_order_relaxed);
-    }
+    es_table_get_key(key, &table->blocks[index]);
     count = es_table_blocks_for(es_table_get32(&table->blocks[index].as.head.len));
     if (count == 0 || es_table_place(table, key).bucket != bucket) {
         return es_fail(why, ES_CONFIG_STATE, "the record in block %u of the session table is too long or misplaced",

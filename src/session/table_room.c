@@ -153,7 +153,7 @@ static apr_uint32_t sample(es_table_t *table, apr_uint32_t now)
 /* Evicts one record; returns 0 when that failed. */
 static int evict(es_table_t *table, apr_time_t now)
 {
-    apr_uint32_t i, index = sample(table, es_table_seconds(now));
+    apr_uint32_t index = sample(table, es_table_seconds(now));
     apr_uint64_t key[ES_TABLE_KEY_WORDS];
     es_table_place_t place;
     es_table_shard_t *shard;
@@ -162,9 +162,7 @@ static int evict(es_table_t *table, apr_time_t now)
     if (index == ES_TABLE_NIL) {
         return 0;
     }
-    for (i = 0; i < ES_TABLE_KEY_WORDS; i++) {
-        key[i] = atomic_load_explicit(&table->blocks[index].as.head.key[i], memory_order_relaxed);
-    }
+    es_table_get_key(key, &table->blocks[index]);
     /* Not locked yet: the key may be torn, or the record gone. Then it is not found. */
     place = es_table_place(table, key);
     shard = &table->shards[place.shard];

@@ -50,7 +50,7 @@ static es_rv_t fail_lock(es_why_t *why, apr_uint32_t shard)
 
 /* Taking and giving blocks */
 
-void es_table_free_block(es_table_t *table, apr_uint32_t index)
+static void free_block(es_table_t *table, apr_uint32_t index)
 {
     es_table_pool_t *pool = table->pool;
     es_table_block_t *block = &table->blocks[index];
@@ -71,7 +71,7 @@ int es_table_give(es_table_t *table, apr_uint32_t shard, apr_uint32_t first, apr
     }
     while (count > 0 && index < table->n_blocks && es_table_get32(&table->blocks[index].owner) == shard) {
         next = es_table_get32(&table->blocks[index].next);
-        es_table_free_block(table, index);
+        free_block(table, index);
         index = next;
         count--;
     }

@@ -166,7 +166,7 @@ class Browser:
 
     def send(self, method, url, headers, body=None, *, cross_site=False, navigation=True):
         """One request with these headers and the cookies that belong to it; the lowest road."""
-        sent = {"User-Agent": AGENT, **headers}
+        sent = {"User-Agent": AGENT, "Connection": "close", **headers}
         cookie = self.jar.header(url, method=method, cross_site=cross_site, navigation=navigation)
         if cookie and "Cookie" not in sent:
             sent["Cookie"] = cookie

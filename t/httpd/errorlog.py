@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The error log as an oracle: a warning nobody announced fails the test, and so does one announced in vain.
 
-A line counts when httpd logged it at warn or above, or when it tells of a crash (httpd logs
-the death of a child as a mere notice). Tests announce by reason code ("signature-missing"),
+A line counts when httpd logged it at warn or above, when it has no level at all (the faults
+of a start, a sanitizer's report), or when it tells of a crash (httpd logs the death of a child
+as a mere notice). Tests announce by reason code ("signature-missing"),
 which our lines carry as reason=signature-missing, by httpd's own number ("AH01630"), or, where
 httpd gave none, by module and level ("include:error").
 """
@@ -65,7 +66,7 @@ def is_loud(line):
     if holds(line, BACKGROUND):
         return False
     match = LEVEL.match(line)
-    return bool(CRASH.search(line) or (match and match["level"] in LOUD))
+    return match is None or match["level"] in LOUD or CRASH.search(line) is not None
 
 
 def holds(line, code):

@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from sealed import aged
 from server import ORIGIN
 from visitor import BINDING_COOKIE, SESSION_COOKIE, Visitor
 
@@ -135,6 +136,38 @@ def test_the_login_page_may_stay_open(httpd, visitor):
     asked = visitor.ask(PAGE)
     httpd.restart()
     assert visitor.submit(visitor.answer(asked)).text == "PROTECTED page"
+
+
+def late(httpd, form, seconds):
+    """The form as it comes when the sign-in page was open for so long."""
+    form = form.copy()
+    form["RelayState"] = aged(httpd, form["RelayState"], seconds)
+    return form
+
+
+def test_within_the_hour(httpd, visitor):
+    """Row 12: 59 minutes before Entra's page are no reason to start again."""
+    form = visitor.answer(visitor.ask(PAGE))
+    assert visitor.submit(late(httpd, form, 59 * 60)).text == "PROTECTED page"
+
+
+def test_after_the_hour(httpd, visitor):
+    """Row 12: one silent restart, which keeps the page; no error for the person."""
+    form = visitor.answer(visitor.ask(f"{PAGE}?a=1"))
+    again = visitor.submit(late(httpd, form, 61 * 60))
+    assert visitor.at_entra(again) and visitor.session is None
+    assert httpd.log.find("pending-expired")
+    page = visitor.submit(visitor.answer(again))
+    assert (page.text, page.url) == ("PROTECTED page", f"{PAGE}?a=1")
+
+
+def test_always_too_late_ends(httpd, visitor):
+    """Whoever comes too late three times gets the page that ends a loop."""
+    asked = visitor.ask(PAGE)
+    for _ in range(2):
+        asked = visitor.submit(late(httpd, visitor.answer(asked), 2 * 3600))
+        assert visitor.at_entra(asked)
+    httpd.refused(visitor.submit(late(httpd, visitor.answer(asked), 2 * 3600)), "signon-loop")
 
 
 # --- Back, reload, bookmark ---------------------------------------------------------------------------

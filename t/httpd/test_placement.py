@@ -138,6 +138,14 @@ INTERNAL = """
         RewriteEngine on
         RewriteRule .* /cgi-bin/env [L]
     </Directory>
+    <Directory "${ROOT}/htdocs/same">
+        FallbackResource /same/app.shtml
+        DirectoryIndex app.shtml
+        ErrorDocument 410 /same/app.shtml
+        Redirect gone /same/gone
+        RewriteEngine on
+        RewriteRule ^nice/ app.shtml [L]
+    </Directory>
     Action show-env /cgi-bin/env
     <Location "/action">
         SetHandler show-env
@@ -152,6 +160,7 @@ def httpd(request, make_httpd):
     httpd.script("env", ENVIRONMENT)
     for folder in ("front", "dir", "htaccess", "action"):
         httpd.page(f"{folder}/here.txt", "x")
+    httpd.page("same/app.shtml", APP)
     httpd.page("part.html", "PART")
     httpd.page(
         "ssi.shtml",
@@ -161,14 +170,23 @@ def httpd(request, make_httpd):
     return httpd
 
 
-WAYS = ["rewritten/x", "front/app/route?x=1", "dir/", "htaccess/any/thing", "action/x", "no-such-page"]
+# A front controller without a program.
+APP = "{%s}" % ", ".join(
+    f'"{name}": "<!--#echo var="{name}" -->"' for name in ("REMOTE_USER", "ENTRA_GIVENNAME", "ENTRA_ROLES")
+)
+
+# Into another folder, and within one: there httpd takes over the verdict of the first request without asking anybody.
+WAYS = ["rewritten/x", "front/app/route?x=1", "dir/", "htaccess/any/thing", "action/here.txt", "no-such-page"]
+WAYS += ["same/app/route", "same/", "same/nice/address", "same/gone"]
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_the_identity_survives(visitor, way):
     """Internal redirects skip httpd's auth hooks; the application behind sees who it is all the same."""
     visitor.sign_in(f"{ORIGIN}/part.html")
-    seen = visitor.open(f"{ORIGIN}/{way}").json
+    page = visitor.open(f"{ORIGIN}/{way}")
+    assert page.status == {"no-such-page": 404, "same/gone": 410}.get(way, 200)
+    seen = page.json
     assert seen["REMOTE_USER"] == "ada@contoso.example"
     assert seen["ENTRA_GIVENNAME"] == "Ada" and seen["ENTRA_ROLES"] == "Editor"
 
@@ -178,7 +196,7 @@ def test_no_way_leads_around_the_rules(visitor, way):
     assert visitor.at_entra(visitor.open(f"{ORIGIN}/{way}"))
 
 
-@pytest.mark.parametrize("way", ["rewritten/x", "front/app/route?x=1", "dir/", "htaccess/any/thing"])
+@pytest.mark.parametrize("way", WAYS)
 def test_the_landing_is_the_address_that_was_asked_for(visitor, way):
     """Not the one that an internal redirect made of it."""
     arrived = visitor.submit(visitor.answer(visitor.ask(f"{ORIGIN}/{way}")), follow=False)
@@ -194,21 +212,54 @@ def test_subrequests_keep_the_identity(visitor):
 
 
 class TestOpenPageWithProtectedPart:
-    """A subrequest never redirects, sets no cookie and shows nothing protected."""
+    """A subrequest, or an error document, never redirects, sets no cookie, shows nothing protected and no page of ours."""
 
     @pytest.fixture(scope="class")
     def httpd(self, make_httpd):
-        httpd = make_httpd(vhost='<Location "/private">\nAuthType entra-saml\nRequire valid-user\n</Location>')
+        httpd = make_httpd(
+            vhost="""
+    <Location "/private">
+        AuthType entra-saml
+        Require claim roles:Editor
+    </Location>
+    ErrorDocument 404 /private/part.html"""
+        )
         httpd.page("private/part.html", "PROTECTED part")
         httpd.page("page.shtml", 'before <!--#include virtual="/private/part.html" --> after')
         return httpd
 
-    def test_for_a_stranger(self, httpd, visitor):
-        page = visitor.open(f"{ORIGIN}/page.shtml")
+    @staticmethod
+    def assert_left_out(page):
         assert page.status == 200 and page.location is None and page.cookies() == []
         assert page.text.startswith("before ") and page.text.endswith(" after")
-        assert "PROTECTED" not in page.text and "login.microsoftonline" not in page.text and "<html" not in page.text
+        assert not [word for word in ("PROTECTED", "<html", "{", "Moved", "microsoft") if word in page.text]
+
+    def test_for_a_stranger(self, httpd, visitor):
+        self.assert_left_out(visitor.open(f"{ORIGIN}/page.shtml"))
         httpd.expect("include:error")
+
+    def test_for_a_program(self, httpd, visitor):
+        self.assert_left_out(visitor.fetch(f"{ORIGIN}/page.shtml"))
+        httpd.expect("include:error")
+
+    def test_for_a_form(self, httpd, visitor):
+        kind = {"Content-Type": "application/x-www-form-urlencoded"}
+        self.assert_left_out(visitor.open(f"{ORIGIN}/page.shtml", method="POST", body=b"a=b", headers=kind))
+        httpd.expect("include:error")
+
+    def test_for_who_may_not_see_it(self, httpd, visitor):
+        visitor.finish(visitor.ask(f"{ORIGIN}/private/part.html"), "ben")
+        httpd.log.verdict()
+        self.assert_left_out(visitor.open(f"{ORIGIN}/page.shtml"))
+        httpd.expect("include:error")
+        httpd.log.tolerate_denials()
+
+    @pytest.mark.parametrize("program", [False, True])
+    def test_as_error_document(self, visitor, program):
+        """Nobody is sent to sign in for the sake of an error message."""
+        page = (visitor.fetch if program else visitor.open)(f"{ORIGIN}/no-such-page")
+        assert page.status == 404 and page.location is None and page.cookies() == []
+        assert "PROTECTED" not in page.text and "reason" not in page.text
 
     def test_for_a_user(self, visitor):
         visitor.sign_in(f"{ORIGIN}/private/part.html")

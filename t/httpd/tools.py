@@ -19,7 +19,7 @@ NAMES = ["localhost", "example.test", "*.example.test", "*.elsewhere.test"]
 # The order in which Debian's a2enmod would load them matters for none of our tests but mod_cache's quick handler.
 MODULES = """
 mpm_{mpm} {cgi} unixd log_config authn_core authz_core authz_host authz_user access_compat socache_shmcb ssl alias dir
-mime env setenvif headers rewrite include filter proxy proxy_http status actions autoindex
+mime env setenvif headers rewrite include filter proxy proxy_http status actions autoindex expires
 cache cache_disk
 """.split()
 
@@ -39,6 +39,12 @@ class Tools:
             name = pattern.format(mpm=mpm, cgi=cgi)
             if name not in self.builtin:
                 yield f'LoadModule {name}_module "{self.libexec}/mod_{name}.so"'
+
+    def compile(self, source, module):
+        """Make a module for httpd of one C file."""
+        flags = [*query("CFLAGS").split(), *query("EXTRA_CPPFLAGS").split(), "-fPIC", "-shared"]
+        includes = [f"-I{query(name)}" for name in ("INCLUDEDIR", "APR_INCLUDEDIR", "APU_INCLUDEDIR")]
+        run(query("CC"), *flags, *includes, "-o", str(module), str(source))
 
     @staticmethod
     def _httpd():
@@ -66,7 +72,7 @@ def query(name):
 
 
 def run(*command):
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.decode()
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout.decode()
 
 
 def make_certificate(folder):

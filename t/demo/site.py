@@ -34,10 +34,8 @@ class Site:
 
     def __init__(self, module, port=0, entra_port=0):
         self.module = pathlib.Path(module).resolve()
-        self.port = free_port(port)
-        self._entra_port = free_port(entra_port)
-        self.url = f"https://localhost:{self.port}/"
-        self.root = self.httpd = self.entra = None
+        self._wanted = port, entra_port
+        self.port = self.url = self.root = self.httpd = self.entra = None
 
     def __enter__(self):
         try:
@@ -79,23 +77,32 @@ class Site:
 
     def _prepare(self):
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="entra-saml-demo-"))
-        self.root.chmod(0o755)  # the application runs as another user; what is secret in here has its own mode
         (self.root / "run").mkdir()
         (self.root / "app").mkdir()
         shutil.copy(HERE / "app.py", self.root / "app")
-        (self.root / "app" / "app.py").chmod(0o755)
+        # The application runs as another user, whatever our umask; what is secret in here has its own mode.
+        for path in (self.root, self.root / "run", self.root / "app", self.root / "app" / "app.py"):
+            path.chmod(0o755)
         authority = Authority()
         authority.write(self.root / "authority.pem")
         authority.write_server(self.root / "server.pem", "localhost", "127.0.0.1")
+        self._register(authority)
+        (self.root / "httpd.conf").write_text(self._configuration(), "utf-8")
+
+    def _register(self, authority):
+        """What an administrator does in the portal. The lookalike takes its port first, so that httpd's is another."""
+        port, entra_port = self._wanted
+        self.entra = Entra([], port=free_port(entra_port), authority=authority)
+        self.port = free_port(port)
+        self.url = f"https://localhost:{self.port}/"
         application = Application(
             name="Demo application",
             identifiers=[f"{self.url}saml/metadata"],
             reply_urls=[f"{self.url}saml/acs"],
             sign_on_url=self.url,
         )
-        self.entra = Entra([application], port=self._entra_port, authority=authority)
+        self.entra.applications.append(application)
         self.entra.write_metadata(self.root / "entra-metadata.xml")
-        (self.root / "httpd.conf").write_text(self._configuration(), "utf-8")
 
     def _configuration(self):
         identity = ""

@@ -50,7 +50,7 @@ class Authority:
 
     def write(self, path):
         """Write the authority's certificate, for clients that shall trust it."""
-        _write(path, self._certificate.public_bytes(serialization.Encoding.PEM))
+        _write(path, self._certificate.public_bytes(serialization.Encoding.PEM), 0o644)
 
     def write_server(self, path, *hosts):
         """Make a key and a certificate for `hosts` (names or addresses) and write both into one private file."""
@@ -66,7 +66,7 @@ class Authority:
         private = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        _write(path, private + certificate.public_bytes(serialization.Encoding.PEM))
+        _write(path, private + certificate.public_bytes(serialization.Encoding.PEM), 0o600)
 
 
 def _certificate(subject, issuer, public_key, *, days):
@@ -101,7 +101,7 @@ def _key_usage(**granted):
     return x509.KeyUsage(**{usage: granted.get(usage, False) for usage in usages.split()})
 
 
-def _write(path, octets):
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+def _write(path, octets, mode):
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(descriptor, "wb") as file:
         file.write(octets)

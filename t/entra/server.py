@@ -5,6 +5,7 @@ import http.cookies
 import http.server
 import pathlib
 import ssl
+import sys
 import tempfile
 import threading
 import urllib.parse
@@ -75,6 +76,8 @@ class _Server(http.server.ThreadingHTTPServer):
 
     def handle_error(self, request, client_address):
         """A browser that hangs up, or does not know our authority, is no error of ours."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):

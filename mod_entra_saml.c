@@ -14,8 +14,9 @@
 /* The ledger. httpd reads the configuration twice at start and once at every restart, unloads the libraries in between
  * (but not this module: -z nodelete) and GObject never. So each pass starts them again, none is ever shut down, and
  * nobody remembers in a static that he has been here.
- *   pre_config    the libraries: XML, then digests, then signatures on both, then requests; the directives of the
- *                 configuration need them (Require claim is compiled when it is read)
+ *   pre_config    the libraries: XML, then digests, then requests, then signatures last, since lasso starts xmlsec
+ *                 as well and would take the error callback away; the directives of the configuration need them
+ *                 (Require claim is compiled when it is read)
  *   check_config  the configuration judged, sites made; the last hook of `httpd -t`
  *   post_config   key file and segment; not in the pass before the real one */
 static int start_libraries(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
@@ -25,7 +26,7 @@ static int start_libraries(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptem
     (void)plog;
     (void)ptemp;
     es_xml_init();
-    if (es_crypto_init(&why, pconf) != ES_OK || es_dsig_init(&why) != ES_OK || es_request_init(&why) != ES_OK) {
+    if (es_crypto_init(&why, pconf) != ES_OK || es_request_init(&why) != ES_OK || es_dsig_init(&why) != ES_OK) {
         mes_io_config_error(&why, NULL);
         return HTTP_INTERNAL_SERVER_ERROR;
     }

@@ -6,7 +6,8 @@
 #include "flow/flow.h"
 
 /* A session's last use is noted when it moved by this fraction of the idle limit: a busy session writes its cache line
- * a few times an hour, and an idle one ends at most that much too early. */
+ * a few times an hour, and an idle one ends at most that much too early. Backwards counts too: after a clock was set
+ * back, the first request heals what would else look used in the future. */
 #define TOUCH_FRACTION 16
 
 static es_rv_t find(es_session_t *session, const es_flow_t *flow, const char *cookie, apr_interval_time_t lifetime,
@@ -14,6 +15,7 @@ static es_rv_t find(es_session_t *session, const es_flow_t *flow, const char *co
 {
     es_hash_t key;
     es_stored_t stored;
+    apr_interval_time_t moved;
     es_rv_t rv;
 
     if (!es_session_token_read(&key, cookie, flow->pool)) {
@@ -30,7 +32,8 @@ static es_rv_t find(es_session_t *session, const es_flow_t *flow, const char *co
     if (rv == ES_OK) {
         rv = es_session_judge(session, &flow->site->connection->id, stored.last_used, flow->now, lifetime, idle, why);
     }
-    if (rv == ES_OK && flow->now - stored.last_used > idle / TOUCH_FRACTION) {
+    moved = flow->now - stored.last_used;
+    if (rv == ES_OK && (moved > idle / TOUCH_FRACTION || -moved > idle / TOUCH_FRACTION)) {
         flow->store->touch(flow->store, &key, &stored, flow->now);
     }
     return rv;

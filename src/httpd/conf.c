@@ -293,6 +293,12 @@ void *mes_conf_make_location(apr_pool_t *pool, char *path)
     return made;
 }
 
+/* AuthType and no rule beside it: of a section itself, or found out when it was merged. */
+static int is_bare(const mes_location_t *location)
+{
+    return location->is_bare || (location->ours_at && location->n_rules == 0);
+}
+
 void *mes_conf_merge_location(apr_pool_t *pool, void *base_config, void *add_config)
 {
     const mes_location_t *base = base_config;
@@ -303,6 +309,7 @@ void *mes_conf_merge_location(apr_pool_t *pool, void *base_config, void *add_con
     /* As mod_authz_core merges: rules of its own replace the outer ones. Combined with them, "all granted" of one
      * part says nothing about the whole. httpd merges sections with each other before it merges them with what is
      * around, so that the result must tell both apart again. */
+    merged->is_bare = is_bare(add) || (is_bare(base) && add->n_rules == 0 && !add->is_other);
     if (add->n_rules == 0) {
         merged->n_rules = base->n_rules;
         merged->is_open = base->is_open;

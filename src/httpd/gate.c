@@ -14,16 +14,6 @@ static int can_answer(const request_rec *r)
     return !r->main && !mes_request_is_error_document(r);
 }
 
-/* A section of the main server, or of an .htaccess file, in a virtual host without EntraSAMLMetadata. */
-static int refuse_without_site(request_rec *r)
-{
-    es_why_t why = ES_WHY_INIT;
-
-    es_fail(&why, ES_CONFIG_SECTION, "the section of %.500s asks for " MES_AUTH_TYPE " in a virtual host without it",
-            r->uri);
-    return mes_io_refuse(r, NULL, &why, MES_OFFER_NONE);
-}
-
 int mes_gate_resume(request_rec *r)
 {
     const mes_site_t *site = mes_request_site(r);
@@ -36,11 +26,12 @@ int mes_gate_resume(request_rec *r)
         return DECLINED;
     }
     r->user = NULL; /* in our sections, whoever else may have set it */
-    if (!site) {
-        return refuse_without_site(r);
-    }
     request = mes_request_get(r);
     request->is_resumed = 1;
+    if (!site || location->is_bare) {
+        request->resumed = ES_CONFIG_SECTION; /* judge says so: `Satisfy any` would go on from here */
+        return DECLINED;
+    }
     mes_request_flow(&flow, r, site);
     request->resumed = es_resume_find(&request->session, &flow, location->value[MES_LIFETIME].number,
                                       location->value[MES_IDLE].number, &why);
@@ -54,6 +45,18 @@ int mes_gate_resume(request_rec *r)
     r->ap_auth_type = (char *)(apr_uintptr_t)MES_AUTH_TYPE;
     mes_io_trace(r, "session of", r->user);
     return DECLINED;
+}
+
+/* What judge.c refuses, said where it does not look: in .htaccess files, or in sections of the main server that hold in
+ * a virtual host without EntraSAMLMetadata. */
+static int refuse_section(request_rec *r)
+{
+    const mes_site_t *site = mes_request_site(r);
+    es_why_t why = ES_WHY_INIT;
+
+    es_fail(&why, ES_CONFIG_SECTION, "the section of %.500s has AuthType " MES_AUTH_TYPE " but no %s", r->uri,
+            site ? "Require line of its own" : "EntraSAMLMetadata");
+    return can_answer(r) ? mes_io_refuse(r, site, &why, MES_OFFER_NONE) : HTTP_INTERNAL_SERVER_ERROR;
 }
 
 static int refuse_denied(request_rec *r, const mes_request_t *request)
@@ -72,7 +75,13 @@ int mes_gate_judge(request_rec *r)
     mes_request_t *request = mes_request_find(r);
     int verdict;
 
-    if (!request || request->is_judging || !request->is_resumed || request->resumed != ES_OK) {
+    if (!request || request->is_judging || !request->is_resumed) {
+        return DECLINED;
+    }
+    if (request->resumed == ES_CONFIG_SECTION) {
+        return refuse_section(r);
+    }
+    if (request->resumed != ES_OK) {
         return DECLINED;
     }
     request->is_judging = 1;

@@ -29,7 +29,10 @@ int mes_guard_headers(request_rec *r)
     const apr_array_header_t *headers = apr_table_elts(r->headers_in);
     int i = 0;
 
-    while (mes_request_site(r) && i < headers->nelts) {
+    if (!mes_request_site(r)) {
+        return DECLINED;
+    }
+    while (i < headers->nelts) {
         const char *name = APR_ARRAY_IDX(headers, i, apr_table_entry_t).key;
 
         if (folds_to(name, MES_PREFIX, 0) || folds_to(name, "REMOTE_USER", 1)) {

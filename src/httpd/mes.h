@@ -65,6 +65,7 @@ typedef struct {
     int is_merging;                 /* AuthMerging And, or Or */
     int n_rules;                    /* Require lines */
     int is_open;                    /* all comers are granted */
+    int is_bare;                    /* AuthType entra-saml without a rule of the same place */
 } mes_location_t;
 
 typedef struct mes_site_t mes_site_t;
@@ -104,6 +105,7 @@ const char *mes_watch_server_name(cmd_parms *cmd, void *location, const char *ar
 struct mes_state_t {
     es_seal_key_t key;
     es_store_t *store;
+    pid_t owner; /* the parent */
 };
 
 /* A virtual host with Entra in front of it. */

@@ -118,9 +118,14 @@ static es_rv_t open_key(es_seal_key_t *key, const mes_folder_t *folder, es_why_t
     return rv;
 }
 
+/* In the parent only: a child's pools go while its threads may still be sealing with the key. */
 static apr_status_t wipe_key(void *context)
 {
-    es_crypto_wipe(&((mes_state_t *)context)->key, sizeof(es_seal_key_t));
+    mes_state_t *state = context;
+
+    if (state->owner == getpid()) {
+        es_crypto_wipe(&state->key, sizeof state->key);
+    }
     return APR_SUCCESS;
 }
 
@@ -135,6 +140,7 @@ static es_rv_t open_state(mes_state_t *state, const char **note, const mes_serve
         (rv = open_key(&state->key, folder, why, pool)) != ES_OK) {
         return rv;
     }
+    state->owner = getpid();
     apr_pool_cleanup_register(pool, state, wipe_key, apr_pool_cleanup_null);
     if (!name && (rv = open_folder(&folder, SEGMENT_FOLDER, why, pool)) != ES_OK) {
         return rv;

@@ -27,13 +27,20 @@ static es_rv_t too_large(apr_size_t limit, es_why_t *why)
     return es_fail(why, ES_FORM_TOO_LARGE, "the body is larger than %" APR_SIZE_T_FMT " octets", limit);
 }
 
-/* Refuses by what the client announces, before a single octet is read. */
+/* Refuses by what the client announces, before a single octet is read. LimitRequestBody is asked for here, since httpd's
+ * own filter would answer in its own words. */
 static es_rv_t check_length(const request_rec *r, apr_size_t limit, es_why_t *why)
 {
     const char *announced = apr_table_get(r->headers_in, "Content-Length");
+    const apr_int64_t len = announced ? apr_atoi64(announced) : 0;
+    const apr_off_t of_httpd = ap_get_limit_req_body(r);
 
-    if (announced && apr_atoi64(announced) > (apr_int64_t)limit) {
+    if (len > (apr_int64_t)limit) {
         return too_large(limit, why);
+    }
+    if (of_httpd > 0 && len > of_httpd) {
+        return es_fail(why, ES_FORM_TOO_LARGE, "the body is larger than LimitRequestBody, %" APR_OFF_T_FMT " octets",
+                       of_httpd);
     }
     return ES_OK;
 }

@@ -8,7 +8,7 @@ from lxml import etree
 
 from entra import Signer, names
 from reasons import REASONS
-from server import ENTRA, ORIGIN
+from server import ENTRA, ORIGIN, PLAIN_ORIGIN
 from visitor import Visitor
 
 SECTION = '<Location "/">\n    AuthType entra-saml\n    Require valid-user\n</Location>'
@@ -301,6 +301,20 @@ def test_a_module_that_takes_over_our_rules(make, tools, tmp_path):
     assert status != 0 and "reason=config-provider:" in printed and REASONS["config-provider"].remedy in printed
     status, printed = configtest(make(SECTION.replace("valid-user", "entra-claim roles:Editor"), server=load))
     assert status == 0, printed
+
+
+@pytest.mark.parametrize("where", ["main server", ".htaccess"])
+def test_a_section_in_a_host_that_is_not_ours(make_httpd, where):
+    """It cannot be judged beforehand: whoever comes by the other host gets 500 with the reason in the log, and no page."""
+    section = SECTION.replace('"/"', '"/private"') if where == "main server" else ""
+    httpd = make_httpd(server=section)
+    httpd.page("private/page.html", "PROTECTED")
+    if not section:
+        httpd.page("private/.htaccess", "AuthType entra-saml\nRequire valid-user\n")
+    page = httpd.browser().open(f"{PLAIN_ORIGIN}/private/page.html")
+    assert page.status == 500 and "PROTECTED" not in page.text
+    assert httpd.browser().open(f"{ORIGIN}/private/page.html").status == 303
+    httpd.expect("config-section", 1)
 
 
 def test_two_hosts_inherit_from_the_main_server(make_httpd, entra):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Row 29: nobody sends claims as request headers, to CGI programs or to a backend that trusts them."""
 
+import base64
+
 import pytest
 
 from client import raw
@@ -21,6 +23,16 @@ VHOST = """
         AuthType entra-saml
         Require all granted
     </Location>
+    <Location "/headers">
+        AuthType entra-saml
+        Require valid-user
+        ProxyPass "${BACKEND}/headers"
+        RequestHeader set X-Remote-User "expr=%{REMOTE_USER}"
+        RequestHeader set X-Groups "%{ENTRA_GROUPS}e"
+        RequestHeader set X-Name "expr=%{base64:%{reqenv:ENTRA_DISPLAYNAME}}"
+    </Location>
+    SetEnvIf X-Evil (.+) ENTRA_ROLES=$1
+    SetEnvIf X-Evil (.+) ENTRA_INVENTED=$1
     <Location "/private">
         AuthType entra-saml
         Require valid-user
@@ -86,6 +98,26 @@ def test_a_signed_in_user_cannot_add_to_his_claims(visitor):
     seen = visitor.open(f"{ORIGIN}/private", headers={"ENTRA_ROLES": "Editor", "Entra-Wids": "spoofed"})
     assert seen.json["ENTRA_ROLES"] == "Reader" and not spoofed(seen.text)
     assert not [name for name in seen.json if name.startswith("HTTP_ENTRA")]
+
+
+def test_headers_for_a_backend(visitor, backend):
+    """What an administrator sets from our variables reaches the backend, and what the client sent does not."""
+    visitor.sign_in(f"{ORIGIN}/private", "zoe")
+    backend.requests.clear()
+    visitor.open(f"{ORIGIN}/headers", headers={"X-Remote-User": "spoofed", "X-Groups": "spoofed"})
+    [(_, _, headers)] = backend.requests
+    zoe, sent = visitor.entra.users["zoe"], dict(headers)
+    assert sent["X-Remote-User"] == zoe.upn
+    assert sent["X-Groups"].split(";")[0] == zoe.groups[0]
+    assert base64.b64decode(sent["X-Name"]).decode("utf-8") == zoe.display_name
+    assert "spoofed" not in str(headers)
+
+
+def test_variables_made_of_headers(visitor):
+    """SetEnvIf is the administrator's, but in our sections a variable of ours is a claim or nothing."""
+    visitor.sign_in(f"{ORIGIN}/private", "ben")
+    seen = visitor.open(f"{ORIGIN}/private", headers={"X-Evil": "spoofed"}).json
+    assert seen["ENTRA_ROLES"] == "Reader" and "ENTRA_INVENTED" not in seen
 
 
 def test_repeated_and_odd_headers(httpd, backend):

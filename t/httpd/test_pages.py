@@ -107,6 +107,19 @@ def test_a_page_for_a_person(httpd, visitor):
     assert all(link.startswith("/") and not link.startswith("//") for link in links)
 
 
+def test_headers_of_the_site_are_on_our_answers_too(make_httpd, entra):
+    """What an administrator sets for every answer (Header always) holds for redirects and pages of ours."""
+    httpd = make_httpd(vhost='Header always set Strict-Transport-Security "max-age=99"\n' + VHOST)
+    visitor = Visitor(httpd.network, entra)
+    for page in (
+        visitor.open(f"{ORIGIN}/page.html"),
+        visitor.fetch(f"{ORIGIN}/page.html"),
+        visitor.open(f"{ORIGIN}/saml/logout"),
+        visitor.open(f"{ORIGIN}/saml/metadata"),
+    ):
+        assert page.headers.get_all("Strict-Transport-Security") == ["max-age=99"]
+
+
 def test_every_refusal_has_its_own_reference(httpd, visitor):
     found = set()
     for _ in range(5):

@@ -122,6 +122,23 @@ def test_a_session_cookie_that_never_comes_back(httpd, visitor):
     assert visitor.at_entra(visitor.open(f"{ORIGIN}/other.html")), "other pages are not concerned"
 
 
+def test_a_dead_session_cookie_that_cannot_be_replaced(httpd, visitor, make_visitor):
+    """Row 10: an old cookie still comes and the new one never does: that ends as well."""
+    visitor.sign_in(PAGE)
+    [dead] = visitor.jar.named(SESSION_COOKIE)
+    twin = make_visitor()
+    twin.jar.cookies = dict(visitor.jar.cookies)
+    twin.open(f"{ORIGIN}/saml/logout", initiator=PAGE)
+    for _ in range(4):
+        visitor.jar.drop(SESSION_COOKIE)
+        visitor.jar.cookies[dead.identity] = dead
+        page = visitor.open(PAGE)
+        if not visitor.at_entra(page):
+            break
+        visitor.submit(visitor.answer(page), follow=False)
+    httpd.refused(page, "session-loop")
+
+
 def test_signing_out_and_in_again_is_no_loop(visitor):
     for _ in range(4):
         assert visitor.sign_in(PAGE).text == "PROTECTED page"

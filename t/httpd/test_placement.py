@@ -32,6 +32,7 @@ SURROUNDINGS = {
     "denied-files": '<Directory "${ROOT}">\nRequire all denied\n</Directory>',
     "files-match": '<FilesMatch ".*">\nRequire all denied\n</FilesMatch>',
     "limit": '<Location "/saml">\n<LimitExcept GET HEAD>\nRequire valid-user\n</LimitExcept>\n</Location>',
+    "negotiation": 'AllowEncodedSlashes On\n<Directory "${ROOT}/htdocs">\nOptions +MultiViews\n</Directory>',
     "cgi": 'ScriptAlias "/saml/" "${ROOT}/cgi-bin/"',
 }
 
@@ -41,6 +42,7 @@ def test_the_endpoints_are_never_lost(make_httpd, backend, entra, name):
     httpd = make_httpd(vhost=SURROUNDINGS[name] + PROTECTED, define={"BACKEND": backend.url})
     httpd.page("index.html", "index")
     httpd.page("front.html", "front")
+    httpd.page("saml/acs.html", "a file of that name")
     visitor = Visitor(httpd.network, entra)
     metadata = visitor.open(f"{ORIGIN}/saml/metadata")
     assert metadata.status == 200 and b"EntityDescriptor" in metadata.body
@@ -212,7 +214,7 @@ def test_subrequests_keep_the_identity(visitor):
 
 
 class TestOpenPageWithProtectedPart:
-    """A subrequest, or an error document, never redirects, sets no cookie, shows nothing protected and no page of ours."""
+    """A subrequest or error document never redirects, sets no cookie, shows nothing protected and no page of ours."""
 
     @pytest.fixture(scope="class")
     def httpd(self, make_httpd):

@@ -8,6 +8,9 @@
 
 #include <apr_strings.h>
 
+/* A session younger than this was made for the very request that comes now. */
+#define JUST_MADE apr_time_from_sec(60)
+
 /* Is there somebody to show a page to, and a cookie jar to set a cookie in? */
 static int can_answer(const request_rec *r)
 {
@@ -118,6 +121,13 @@ static int start_signon(request_rec *r, const mes_site_t *site, const mes_reques
     return mes_io_redirect(r, &answer);
 }
 
+/* A rule can ask for a user although there is one: to have him sign in anew, as mod_authz_core's `Require expr` does
+ * whenever an expression about REMOTE_USER is false. Who has just done so would be asked for ever. */
+static int has_just_signed_in(const request_rec *r, const mes_request_t *request)
+{
+    return request->resumed == ES_OK && r->request_time - request->session.created < JUST_MADE;
+}
+
 int mes_gate_signon(request_rec *r)
 {
     const mes_request_t *request = mes_request_find(r);
@@ -130,6 +140,9 @@ int mes_gate_signon(request_rec *r)
     }
     if (!site || !request || !can_answer(r)) {
         return HTTP_UNAUTHORIZED;
+    }
+    if (has_just_signed_in(r, request)) {
+        return refuse_denied(r, request);
     }
     visitor = mes_request_visitor(r);
     if (redirects(r, visitor)) {

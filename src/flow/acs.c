@@ -5,7 +5,10 @@
  */
 #include "flow/signon.h"
 
+#include "entra/aadsts.h"
 #include "saml/check.h"
+
+#include <stdio.h>
 
 /* What has been proven so far, in the order in which it is. */
 typedef struct {
@@ -32,6 +35,18 @@ static es_hash_t request_mark(const es_flow_t *flow, const es_pending_t *pending
     return mark_of("request", flow, es_bytes(pending->request_id, sizeof pending->request_id));
 }
 
+/* Entra's own errors carry a code; what to do about it goes behind what Entra said. */
+static void add_advice(es_why_t *why)
+{
+    const apr_size_t len = strlen(why->text);
+    long code;
+    const char *advice = why->rv == ES_RESPONSE_STATUS ? es_aadsts_find(&code, why->text) : NULL;
+
+    if (advice) {
+        snprintf(why->text + len, sizeof why->text - len, " (AADSTS%ld: %s)", code, advice);
+    }
+}
+
 /* The field, the proof, the assertion, and whether it is ours at all. */
 static es_rv_t read_response(es_signin_t *in, const es_flow_t *flow, const es_acs_form_t *form, es_why_t *why)
 {
@@ -46,7 +61,9 @@ static es_rv_t read_response(es_signin_t *in, const es_flow_t *flow, const es_ac
     in->expected.reply_url = connection->reply_url;
     in->expected.skew = connection->skew;
     rv = es_response_load(&in->response, es_bytes_of(form->saml_response), connection->metadata->keys, why, flow->pool);
-    if (rv == ES_OK) {
+    if (rv != ES_OK) {
+        add_advice(why);
+    } else {
         rv = es_assertion_read(&in->assertion, in->response->proof, why, flow->pool);
     }
     if (rv == ES_OK) {

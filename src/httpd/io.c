@@ -210,6 +210,7 @@ int mes_io_refuse(request_rec *r, const mes_site_t *site, const es_why_t *why, m
     page.title = mes_pages_title(why->rv);
     page.text = *reason->text ? reason->text : es_reason(ES_INTERNAL)->text;
     page.reason = reason->code;
+    page.remedy = reason->remedy;
     page.reference = reference;
     page.action = mes_pages_action(offer, r->method_number == M_GET ? mes_request_landing(r) : NULL, site, r->pool);
     page.time = r->request_time;
@@ -222,6 +223,7 @@ int mes_io_signed_out(request_rec *r, const mes_site_t *site)
         .title = "Signed out",
         .text = "You are signed out of this application. You may still be signed in at Microsoft.",
         .reason = "",
+        .remedy = "",
         .reference = "",
         .action = mes_pages_action(MES_OFFER_SIGN_IN, NULL, site, r->pool),
         .time = r->request_time,

@@ -41,7 +41,8 @@ static const char built_in[] = "<!DOCTYPE html>\n"
                                "</html>\n";
 
 /* What may stand between two @ of a template. */
-static const char *const placeholders[] = { "TITLE", "TEXT", "REASON", "REFERENCE", "TIME", "DETAILS", "ACTION", NULL };
+static const char *const placeholders[] = { "TITLE", "TEXT",    "REASON", "REMEDY", "REFERENCE",
+                                            "TIME",  "DETAILS", "ACTION", NULL };
 
 #define POLICY(style, rest)                                                                                            \
     "default-src 'none'; style-src " style "; " rest "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -109,7 +110,8 @@ static const char *make_details(const mes_page_t *page, apr_pool_t *pool)
         return "";
     }
     return apr_pstrcat(pool, "<p>Details for your administrator:</p>\n<dl>\n<dt>Reason</dt><dd>",
-                       es_codec_html(page->reason, pool), "</dd>\n<dt>Reference</dt><dd>",
+                       es_codec_html(page->reason, pool), "</dd>\n<dt>Remedy</dt><dd>",
+                       es_codec_html(page->remedy, pool), "</dd>\n<dt>Reference</dt><dd>",
                        es_codec_html(page->reference, pool), "</dd>\n<dt>Time</dt><dd>", format_time(page->time, pool),
                        "</dd>\n</dl>\n", NULL);
 }
@@ -135,6 +137,7 @@ const char *mes_pages_make(const mes_page_t *page, const mes_site_t *site, apr_p
     const char *const values[] = { es_codec_html(page->title, pool),
                                    es_codec_html(page->text, pool),
                                    es_codec_html(page->reason, pool),
+                                   es_codec_html(page->remedy, pool),
                                    es_codec_html(page->reference, pool),
                                    format_time(page->time, pool),
                                    make_details(page, pool),

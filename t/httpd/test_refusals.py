@@ -128,12 +128,10 @@ def test_a_body_over_the_limit(httpd, visitor, untouched, excess):
 def test_a_body_at_the_limit_is_read(httpd, visitor, untouched):
     form = visitor.answer(visitor.ask(PAGE))
     form.fields = [("SAMLResponse", "A" * (1024 * 1024 - len("SAMLResponse=")))]
-    page = visitor.submit(form)
-    assert page.status == 400
-    httpd.expect("base64-invalid" if httpd.log.find("base64-invalid") else "xml-malformed")
+    httpd.refused(visitor.submit(form), "base64-invalid")
 
 
-def test_a_chunked_body_over_the_limit(httpd, visitor, untouched):
+def test_a_chunked_body_over_the_limit(httpd, untouched):
     """No Content-Length to look at: the limit holds while reading."""
     chunk = b"10000\r\n" + b"A" * 0x10000 + b"\r\n"
     request = (
@@ -177,7 +175,7 @@ def test_get_goes_to_the_default_page(visitor, method):
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "PROPFIND"])
-def test_another_method(httpd, visitor, untouched, method):
+def test_another_method(visitor, untouched, method):
     form = visitor.answer(visitor.ask(PAGE))
     kind = {"Content-Type": "application/x-www-form-urlencoded"}
     page = visitor.open(ACS, method=method, body=f"SAMLResponse={form['SAMLResponse']}".encode(), headers=kind)
@@ -267,6 +265,7 @@ def test_an_error_of_entra_is_translated(httpd, visitor, entra, untouched):
     httpd.refused(page, "response-status")
     line = httpd.log.find("response-status")[0]
     assert "AADSTS75011" in line and "Trace ID" in line and "Correlation ID" in line
+    assert "(AADSTS75011: " in line, "what to do about it"
     assert "<b>" not in page.text
 
 
@@ -343,7 +342,7 @@ def test_the_same_response_after_logout(visitor):
     assert visitor.at_entra(page) and visitor.session is None
 
 
-def test_the_same_response_after_a_restart(httpd, visitor, make_visitor):
+def test_the_same_response_after_a_restart(httpd, visitor):
     """Row 25: replay memory survives a full restart."""
     known = setting(assertion_id="_99999999-2222-3333-4444-555555555555")
     form = visitor.answer(visitor.ask(PAGE), change=known)

@@ -6,6 +6,7 @@
 #include "unit.h"
 
 #include "base/codec.h"
+#include "entra/aadsts.h"
 #include "flow/flow.h"
 #include "session/pending.h"
 #include "session/shm.h"
@@ -359,6 +360,25 @@ START_TEST(what_was_not_started_here_is_refused)
 }
 END_TEST
 
+START_TEST(what_entra_says_is_explained)
+{
+    static const char refusal[] =
+        "<p:Response xmlns:p=\"urn:oasis:names:tc:SAML:2.0:protocol\" ID=\"_r\" Version=\"2.0\" "
+        "IssueInstant=\"2026-03-01T12:00:00Z\"><p:Status><p:StatusCode "
+        "Value=\"urn:oasis:names:tc:SAML:2.0:status:Requester\"/><p:StatusMessage>AADSTS50105: The signed in user is "
+        "not assigned. Trace ID: 1</p:StatusMessage></p:Status></p:Response>";
+    es_acs_form_t form = { es_codec_base64_encode(es_bytes_of(refusal), unit_pool), NULL };
+    es_acs_report_t report;
+    es_answer_t answer;
+    es_why_t why;
+    long code;
+
+    ck_assert_reason(post(&answer, &report, &form, &why), ES_RESPONSE_STATUS, why);
+    ck_assert_ptr_nonnull(strstr(why.text, "Trace ID: 1"));
+    ck_assert_ptr_nonnull(strstr(why.text, es_aadsts_find(&code, "AADSTS50105: x")));
+}
+END_TEST
+
 START_TEST(an_unsolicited_response_is_refused)
 {
     idp_response_t about = { .reply_url = site.connection->reply_url,
@@ -472,6 +492,7 @@ Suite *suite_flow(void)
     tcase_add_test(tcase, signing_out_and_in_again_is_no_loop);
     tcase_add_test(tcase, signing_in_again_ends_the_old_session);
     tcase_add_test(tcase, what_was_not_started_here_is_refused);
+    tcase_add_test(tcase, what_entra_says_is_explained);
     tcase_add_test(tcase, an_unsolicited_response_is_refused);
     tcase_add_test(tcase, a_session_ends_when_it_must);
     tcase_add_test(tcase, a_user_without_a_name_is_refused_by_name);

@@ -16,6 +16,10 @@ def message(octets, step):
     if verb == "set":  # the content of the one element of that name
         name, _, text = rest.partition(" ")
         return _replace(octets, _content(octets, name), _raw(text))
+    if verb == "keep":  # so many octets of its base64
+        name, _, count = rest.partition(" ")
+        old = _content(octets, name)
+        return _replace(octets, old, base64.b64encode(base64.b64decode(old)[: int(count)]))
     if verb == "flip":  # one bit in the middle of its base64
         old = _content(octets, rest)
         value = bytearray(base64.b64decode(old))

@@ -199,8 +199,8 @@ def test_a_denied_user_gets_403_and_the_log_says_why(httpd, people):
 
 
 def test_an_expression_about_the_user_that_fails(httpd, people):
-    """Row 36: mod_authz_core answers a false expression about REMOTE_USER with "needs a user". To sign in as the same user
-    again would change nothing: whoever just did gets 403, not another round."""
+    """Row 36: mod_authz_core answers a false expression about REMOTE_USER with "needs a user". To sign in as the same
+    user again would change nothing: whoever just did gets 403, not another round."""
     ben = people("ben")
     page = ben.open(url("expression"))
     for _ in range(3):

@@ -305,7 +305,7 @@ def test_a_module_that_takes_over_our_rules(make, tools, tmp_path):
 
 @pytest.mark.parametrize("where", ["main server", ".htaccess"])
 def test_a_section_in_a_host_that_is_not_ours(make_httpd, where):
-    """It cannot be judged beforehand: whoever comes by the other host gets 500 with the reason in the log, and no page."""
+    """It cannot be judged beforehand: who comes by the other host gets 500, with the reason in the log, and no page."""
     section = SECTION.replace('"/"', '"/private"') if where == "main server" else ""
     httpd = make_httpd(server=section)
     httpd.page("private/page.html", "PROTECTED")

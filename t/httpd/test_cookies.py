@@ -114,7 +114,7 @@ def test_several_cookie_headers(visitor):
     assert visitor.open(ENV, headers={"Cookie": f"a=1; {'b' * 2000}=2; {cookie}; c=3"}).status == 200
 
 
-def test_a_cookie_of_another_connection(httpd, make_httpd, visitor, entra):
+def test_a_cookie_of_another_connection(visitor):
     """The name holds the connection: what another entity ID gave out is not even looked at."""
     visitor.sign_in(ENV)
     ours = visitor.jar.named(SESSION_COOKIE)[0]

@@ -87,7 +87,7 @@ def test_a_backend_sees_none(visitor, backend, name):
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "OPTIONS", "FROBNICATE"])
-def test_whatever_the_method(httpd, visitor, backend, method):
+def test_whatever_the_method(visitor, backend, method):
     backend.requests.clear()
     visitor.open(f"{ORIGIN}/proxied", method=method, headers={"Entra-Groups": "spoofed", "Accept": "text/html"})
     assert "spoofed" not in str(backend.requests)

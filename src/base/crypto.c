@@ -10,39 +10,24 @@
 
 #define TAG_LEN 16
 
-/* Fetched once: a fetch by name costs more than the digest of a cookie. httpd runs a configuration pass several times
- * in one process, each with a pool of its own: the last pass's objects are the ones in use, and between the end of one
- * and the next nobody calls. */
+/* Fetched once: a fetch by name costs more than the digest of a cookie. No pool frees them: a child that exits destroys
+ * its pools while threads may still be at work. A configuration pass, in which there is only one, frees its
+ * predecessor's. */
 static EVP_MD *sha256;
 static EVP_CIPHER *siv;
 
-static apr_status_t free_sha256(void *md)
+es_rv_t es_crypto_init(es_why_t *why)
 {
-    EVP_MD_free(md);
-    return APR_SUCCESS;
-}
+    EVP_MD *md = EVP_MD_fetch(NULL, "SHA256", NULL);
+    EVP_CIPHER *cipher = EVP_CIPHER_fetch(NULL, "AES-256-SIV", NULL);
 
-static apr_status_t free_siv(void *cipher)
-{
-    EVP_CIPHER_free(cipher);
-    return APR_SUCCESS;
-}
-
-es_rv_t es_crypto_init(es_why_t *why, apr_pool_t *pool)
-{
-    EVP_MD *md;
-    EVP_CIPHER *cipher;
-
-    md = EVP_MD_fetch(NULL, "SHA256", NULL);
-    if (!md) {
-        return es_fail(why, ES_INTERNAL, "OpenSSL offers no SHA-256");
+    if (!md || !cipher) {
+        EVP_MD_free(md);
+        EVP_CIPHER_free(cipher);
+        return es_fail(why, ES_INTERNAL, "OpenSSL offers no SHA-256 or no AES-256-SIV (its default provider has both)");
     }
-    apr_pool_cleanup_register(pool, md, free_sha256, apr_pool_cleanup_null);
-    cipher = EVP_CIPHER_fetch(NULL, "AES-256-SIV", NULL);
-    if (!cipher) {
-        return es_fail(why, ES_INTERNAL, "OpenSSL offers no AES-256-SIV (3.0 or later has it in its default provider)");
-    }
-    apr_pool_cleanup_register(pool, cipher, free_siv, apr_pool_cleanup_null);
+    EVP_MD_free(sha256);
+    EVP_CIPHER_free(siv);
     sha256 = md;
     siv = cipher;
     return ES_OK;

@@ -8,9 +8,9 @@
 
 #include "base/es.h"
 
-/* Fetches digest and cipher objects; freed with the pool. Must have run before anything below, and may run again: the
- * last one counts. ES_INTERNAL when OpenSSL has no such algorithm. */
-es_rv_t es_crypto_init(es_why_t *why, apr_pool_t *pool);
+/* Fetches digest and cipher objects. Must have run before anything below, and may run again while nothing else of this
+ * runs. ES_INTERNAL when OpenSSL has no such algorithm. */
+es_rv_t es_crypto_init(es_why_t *why);
 
 /* Cryptographic random octets; ES_INTERNAL when the system has none. */
 es_rv_t es_crypto_random(void *out, apr_size_t len, es_why_t *why);

@@ -7,8 +7,10 @@
 
 #include "policy/landing.h"
 
-/* Sessions made for one landing within a minute whose cookie never came back: the next would be the same. */
+/* Sessions made for one landing within a minute whose cookie never came back: the next would be the same. With a dead
+ * session cookie that the new one does not replace it takes more, since sections may end a session within seconds. */
 #define LOST_SESSIONS 2
+#define UNREPLACED_SESSIONS 4
 
 int es_signon_binding(es_binding_t *binding, const es_flow_t *flow, const unsigned char *wanted)
 {
@@ -88,16 +90,19 @@ es_rv_t es_signon_start(es_answer_t *answer, const es_flow_t *flow, const char *
     es_pending_t pending = { .round = 0 };
     es_why_t refused = ES_WHY_INIT;
     es_binding_t binding;
+    int visits = 0;
 
     if (!landing || es_landing_read(&pending.landing, landing, connection->origin, &refused, flow->pool) != ES_OK ||
         strlen(pending.landing) > ES_LANDING_MAX) {
         pending.landing = connection->default_page;
     }
     note_session(&pending, flow);
-    if (!pending.has_session && es_signon_binding(&binding, flow, NULL) &&
-        es_binding_visits(&binding, pending.landing, flow->now) >= LOST_SESSIONS) {
-        return es_fail(why, ES_SESSION_LOOP, "%d sessions made for %.200s within a minute, none came back",
-                       LOST_SESSIONS, pending.landing);
+    if (es_signon_binding(&binding, flow, NULL)) {
+        visits = es_binding_visits(&binding, pending.landing, flow->now);
+    }
+    if (visits >= (pending.has_session ? UNREPLACED_SESSIONS : LOST_SESSIONS)) {
+        return es_fail(why, ES_SESSION_LOOP, "%d sessions made for %.200s within a minute, %s", visits, pending.landing,
+                       pending.has_session ? "an old cookie comes in their place" : "none came back");
     }
     return begin(answer, flow, &pending, why);
 }

@@ -80,7 +80,7 @@ static void initialise(void)
     apr_initialize();
     apr_pool_create(&process_pool, NULL);
     es_xml_init();
-    if (es_crypto_init(&why, process_pool) != ES_OK || es_request_init(&why) != ES_OK || es_dsig_init(&why) != ES_OK) {
+    if (es_crypto_init(&why) != ES_OK || es_request_init(&why) != ES_OK || es_dsig_init(&why) != ES_OK) {
         fprintf(stderr, "unit: %s\n", why.text);
         exit(1);
     }

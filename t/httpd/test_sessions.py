@@ -66,10 +66,10 @@ def test_session_not_on_or_after_is_honoured(visitor):
 
     def end_soon(tree):
         for statement in tree.iter("{urn:oasis:names:tc:SAML:2.0:assertion}AuthnStatement"):
-            statement.set("SessionNotOnOrAfter", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 2)))
+            statement.set("SessionNotOnOrAfter", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3)))
 
     assert visitor.sign_in(ENV, change=Tamper(unsigned=end_soon)).status == 200
-    time.sleep(2.1)
+    time.sleep(3.1)
     assert visitor.at_entra(visitor.open(ENV))
 
 
@@ -77,10 +77,10 @@ def test_the_life_of_the_assertion_is_not_the_sessions(visitor):
     """Row 21: an assertion good for seconds makes a session good for hours."""
 
     def short(said):
-        said.not_on_or_after = said.confirmation_until = said.response_issued - datetime.timedelta(seconds=178)
+        said.not_on_or_after = said.confirmation_until = said.response_issued - datetime.timedelta(seconds=176)
 
     assert visitor.sign_in(ENV, change=short).status == 200
-    time.sleep(3)
+    time.sleep(4.2)
     assert visitor.open(ENV).status == 200
 
 

@@ -209,7 +209,7 @@ es_rv_t mes_body_read(es_bytes_t *body, request_rec *r, apr_size_t limit, es_why
 typedef struct {
     const char *title, *text;
     const char *reason, *remedy, *reference; /* "" where the page is no refusal */
-    const char *action;             /* HTML */
+    const char *action;                      /* HTML */
     apr_time_t time;
 } mes_page_t;
 const char *mes_pages_make(const mes_page_t *page, const mes_site_t *site, apr_pool_t *pool);

@@ -20,7 +20,7 @@ VHOST = """
         Require valid-user
     </Location>
     <Location "/cgi-bin/env/idle">
-        EntraSAMLSessionIdle 2s
+        EntraSAMLSessionIdle 4s
     </Location>
     <Location "/cgi-bin/env/short">
         EntraSAMLSessionLifetime 2s
@@ -39,10 +39,10 @@ def httpd(request, make_httpd):
 def test_idle_lifetime_of_a_location(httpd, visitor):
     """Row 21: use keeps a session alive, a pause ends it there; elsewhere it goes on."""
     visitor.sign_in(f"{ENV}/idle")
-    for _ in range(5):
-        time.sleep(0.6)
+    for _ in range(6):
+        time.sleep(0.8)
         assert visitor.open(f"{ENV}/idle").status == 200
-    time.sleep(2.2)
+    time.sleep(4.2)
     page = visitor.open(f"{ENV}/idle")
     assert visitor.at_entra(page)
     assert httpd.log.find("session-idle")

@@ -10,11 +10,14 @@ import tempfile
 import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.remote.command import Command
+from selenium.webdriver.remote.remote_connection import RemoteConnection
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from demo.site import Site  # noqa: E402
 
+PATIENCE = 60  # seconds for any one thing that a browser does
 CHROMIUM = "/usr/bin/chromium"
 CHROMEDRIVER = "/usr/bin/chromedriver"
 # Quiet and without network but for the site; its throw-away certificates are not known to the browser.
@@ -52,6 +55,7 @@ def new_browser():
                 options.add_argument(flag)
             if not script:
                 options.add_experimental_option("prefs", {"profile.managed_default_content_settings.javascript": 2})
+            RemoteConnection.set_timeout(PATIENCE)
             browser = webdriver.Chrome(service=Service(CHROMEDRIVER), options=options)
             browsers.append(browser)
             return browser
@@ -60,7 +64,16 @@ def new_browser():
             yield new_browser
         finally:
             for browser in browsers:
-                browser.quit()
+                end(browser)
+
+
+def end(browser):
+    """End Chromium, then its driver. browser.quit() asks the driver to end and may wait for a minute, or for ever."""
+    try:
+        browser.execute(Command.QUIT)
+    finally:
+        browser.service.process.kill()
+        browser.service.process.wait()
 
 
 @pytest.fixture

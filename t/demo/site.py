@@ -5,12 +5,15 @@ httpd is https://localhost:PORT and the lookalike https://127.0.0.1:PORT: two si
 real life, and neither name has to be known anywhere.
 """
 
+import contextlib
+import http.client
 import os
 import pathlib
 import pwd
 import shutil
 import signal
 import socket
+import ssl
 import string
 import subprocess
 import tempfile
@@ -51,13 +54,8 @@ class Site:
         self.close()
 
     def close(self):
-        if self.httpd and self.httpd.poll() is None:
-            self.httpd.terminate()
-            try:
-                self.httpd.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                os.killpg(self.httpd.pid, signal.SIGKILL)
-                self.httpd.wait()
+        if self.httpd:
+            self._stop()
         if self.entra:
             self.entra.stop()
         if self.root:
@@ -134,12 +132,26 @@ class Site:
                 raise RuntimeError(f"httpd does not start:\n{self.complaint()}")
             time.sleep(0.05)
 
+    def _stop(self):
+        self.httpd.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.httpd.wait(PATIENCE)
+        # mod_cgid's daemon misses the end of an httpd that ends right after its start, and would live on.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.httpd.pid, signal.SIGKILL)
+        self.httpd.wait()
+
     def _answers(self):
+        """Whether the application does. A port that can be connected to is not enough: httpd opens it half-way."""
+        tls = ssl.create_default_context(cafile=self.root / "authority.pem")
+        connection = http.client.HTTPSConnection("localhost", self.port, timeout=PATIENCE, context=tls)
         try:
-            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            connection.request("GET", "/public")
+            return connection.getresponse().status == 200
         except OSError:
             return False
-        return True
+        finally:
+            connection.close()
 
 
 def free_port(wanted):

@@ -3,6 +3,7 @@
 
 import pytest
 
+from aging import age_sessions
 from entra.users import FINANCE, STAFF
 from people import UNKNOWN
 from programs import ENVIRONMENT
@@ -208,6 +209,17 @@ def test_an_expression_about_the_user_that_fails(httpd, people):
             break
         page = ben.submit(ben.answer(page, "ben"))
     assert page.status == 403
+    httpd.log.tolerate_denials()
+
+
+def test_a_denied_user_of_long_standing(httpd, people):
+    """Row 36: also who signed in long ago gets 403 at once; only where a rule itself asks for a fresh sign-in, as that
+    expression does, there is one round to Entra, and one only."""
+    ben = people("ben")
+    age_sessions(httpd, 600)
+    httpd.refused(ben.open(url("role"), follow=False), "access-denied")
+    asked = ben.ask(url("expression"))
+    assert ben.submit(ben.answer(asked, "ben")).status == 403
     httpd.log.tolerate_denials()
 
 

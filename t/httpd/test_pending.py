@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from sealed import aged
+from aging import aged_relay_state
 from server import ORIGIN
 from visitor import BINDING_COOKIE, SESSION_COOKIE, Visitor
 
@@ -158,7 +158,7 @@ def test_the_login_page_may_stay_open(httpd, visitor):
 def late(httpd, form, seconds):
     """The form as it comes when the sign-in page was open for so long."""
     form = form.copy()
-    form["RelayState"] = aged(httpd, form["RelayState"], seconds)
+    form["RelayState"] = aged_relay_state(httpd, form["RelayState"], seconds)
     return form
 
 

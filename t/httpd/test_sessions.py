@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from aging import age_sessions
 from entra.tamper import Tamper
 from programs import ENVIRONMENT
 from server import ORIGIN
@@ -59,6 +60,18 @@ def test_absolute_lifetime_of_a_location(httpd, visitor):
     assert visitor.at_entra(visitor.open(f"{ENV}/short"))
     assert httpd.log.find("session-expired")
     assert visitor.open(ENV).status == 200
+
+
+def test_eight_hours_are_the_default(httpd, visitor):
+    """Row 21: a working day without a directive, and not more."""
+    visitor.sign_in(ENV)
+    age_sessions(httpd, 8 * 3600 - 120)
+    assert visitor.open(ENV).status == 200
+    visitor.jar.drop("")
+    visitor.sign_in(ENV)
+    age_sessions(httpd, 8 * 3600 + 1)
+    assert visitor.at_entra(visitor.open(ENV))
+    assert httpd.log.find("session-expired")
 
 
 def test_session_not_on_or_after_is_honoured(visitor):

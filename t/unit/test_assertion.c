@@ -216,6 +216,7 @@ START_TEST(shapes)
         ASSERTION("<Conditions/><Conditions/>"),
         ASSERTION("<Subject xmlns=\"u:x\"/>"),
         ASSERTION("<Subject><NameID>a<b/></NameID></Subject>"),
+        ASSERTION("<Subject><NameID><b>a</b></NameID></Subject>"),
         ASSERTION("<Subject><NameID>a</NameID><NameID>b</NameID></Subject>"),
         ASSERTION("<Subject><EncryptedID/></Subject>"),
         ASSERTION("<Subject><BaseID/></Subject>"),
@@ -236,6 +237,7 @@ START_TEST(shapes)
         ASSERTION("<AuthzDecisionStatement/>"),
         ASSERTION("<Statement/>"),
         HEAD "<Issuer>i<x/></Issuer>" SIGNER_SIGNATURE("_a") "</Assertion>",
+        HEAD "<Issuer><x>i</x></Issuer>" SIGNER_SIGNATURE("_a") "</Assertion>",
     };
     size_t i;
 

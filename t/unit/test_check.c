@@ -319,6 +319,7 @@ START_TEST(window)
     sentence_has("180 seconds before this server's 2026-03-04T10:00:00Z; skew allowed 180");
     assertion.not_on_or_after = 0;
     times(NOW, ES_CONDITIONS_LATE);
+    sentence_has("Conditions have no NotOnOrAfter");
 }
 END_TEST
 
@@ -343,6 +344,7 @@ START_TEST(confirmation_times)
     sentence_has("subject confirmation is 2026-03-04T09:57:00Z");
     confirmations[1].not_on_or_after = 0;
     times(NOW, ES_CONFIRMATION_LATE);
+    sentence_has("a bearer confirmation has no NotOnOrAfter");
     confirmations[1].not_before = NOW - SECONDS(1);
     times(NOW, ES_CONFIRMATION_EARLY);
     sentence_has("2026-03-04T09:59:59Z");

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * libxml2 builds the tree; what it would let pass and we do not is caught in its SAX callbacks, while the document is
- * read: a refusal costs what was read so far, and no declaration is ever acted on.
+ * libxml2 builds the tree. What it would let pass and we do not is caught twice: in the octets of a message, before
+ * libxml2 sees them, and in its SAX callbacks, while the document is read. Its first error ends the reading, too: behind
+ * one libxml2 goes on to the end, but calls nobody any more, declarations included (the quadratic cost of defaulted
+ * attributes among them).
  */
 #include "xml/xml.h"
 
@@ -85,9 +87,18 @@ static void on_element(void *context, const xmlChar *name, const xmlChar *prefix
     xmlSAX2StartElementNs(context, name, prefix, uri, n_namespaces, namespaces, n_attributes, n_defaulted, attributes);
 }
 
+/* The refusal itself is read off the parser by fail_malformed. */
+static void on_error(void *context, xmlErrorPtr error)
+{
+    if (error->level >= XML_ERR_ERROR) {
+        xmlStopParser(context);
+    }
+}
+
 static void set_guards(xmlParserCtxtPtr parser, guard_t *guard, es_xml_kind_t kind)
 {
     parser->_private = guard;
+    parser->sax->serror = on_error;
     parser->sax->internalSubset = on_doctype;
     parser->sax->startElementNs = on_element;
     if (kind == ES_XML_MESSAGE) {
@@ -98,8 +109,8 @@ static void set_guards(xmlParserCtxtPtr parser, guard_t *guard, es_xml_kind_t ki
 }
 
 /* libxml2 compares every attribute of a tag with every other, so that one tag of a megabyte keeps it busy for seconds.
- * Counted here by the equals signs outside of quotes, before it starts. In a message, which has no comments, this
- * count is exact. */
+ * Counted here by the equals signs outside of quotes, before it starts. A '<' begins a tag wherever it stands, since it
+ * is legal in no value: an odd quote hides nothing behind it. */
 static int has_crowded_tag(es_bytes_t octets)
 {
     apr_size_t i;
@@ -109,11 +120,12 @@ static int has_crowded_tag(es_bytes_t octets)
     for (i = 0; i < octets.len; i++) {
         unsigned char c = octets.data[i];
 
-        if (quote) {
-            quote = c == quote ? 0 : quote;
-        } else if (c == '<') {
+        if (c == '<') {
             in_tag = 1;
             count = 0;
+            quote = 0;
+        } else if (quote) {
+            quote = c == quote ? 0 : quote;
         } else if (!in_tag) {
             continue;
         } else if (c == '>') {
@@ -125,6 +137,38 @@ static int has_crowded_tag(es_bytes_t octets)
         }
     }
     return 0;
+}
+
+static int starts_with(const unsigned char *at, const unsigned char *end, const char *text)
+{
+    const apr_size_t len = strlen(text);
+
+    return (apr_size_t)(end - at) >= len && memcmp(at, text, len) == 0;
+}
+
+/* A message is elements and text, behind an XML declaration perhaps. In such a document "<!" and "<?" stand nowhere else
+ * than where they begin what a message must not hold. */
+static es_rv_t check_markup(es_bytes_t octets, es_why_t *why)
+{
+    const unsigned char *end = octets.data + octets.len, *start = octets.data, *at;
+
+    if (starts_with(start, end, "\xef\xbb\xbf")) { /* the UTF-8 byte order mark */
+        start += 3;
+    }
+    at = starts_with(start, end, "<?xml ") ? start + 1 : start;
+    while ((at = memchr(at, '<', (apr_size_t)(end - at))) != NULL && ++at < end) {
+        if (starts_with(at, end, "!DOCTYPE")) {
+            return es_fail(why, ES_XML_DOCTYPE, "the document holds a document type declaration");
+        }
+        if (*at == '!' || *at == '?') {
+            return es_fail(why, ES_XML_FORBIDDEN_NODE, "the document holds a %s",
+                           *at == '?'                         ? "processing instruction"
+                           : starts_with(at, end, "!--")      ? "comment"
+                           : starts_with(at, end, "![CDATA[") ? "CDATA section"
+                                                              : "declaration");
+        }
+    }
+    return ES_OK;
 }
 
 /* What can be told from the octets alone. */
@@ -141,7 +185,7 @@ static es_rv_t check_octets(es_bytes_t octets, es_xml_kind_t kind, es_why_t *why
     if (kind == ES_XML_MESSAGE && has_crowded_tag(octets)) {
         return es_fail(why, ES_XML_LIMIT, "an element with more than %d attributes", ES_XML_MAX_ATTRIBUTES);
     }
-    return ES_OK;
+    return kind == ES_XML_MESSAGE ? check_markup(octets, why) : ES_OK;
 }
 
 /* The octets are read as UTF-8 whatever the XML declaration says; where it says something else, the sender and we

@@ -50,6 +50,25 @@ static char *repeated(const char *piece, int count)
     return text;
 }
 
+/* libxml2 reads on behind an error, but tells its callbacks nothing more: nothing may hide there. */
+START_TEST(nothing_hides_behind_an_error)
+{
+    static const char defaults[] = "<!DOCTYPE r [<!ATTLIST a b CDATA ''>]><r><a/></r>";
+    const char *crowded = apr_pstrcat(unit_pool, "<a ", repeated("b='' ", ES_XML_MAX_ATTRIBUTES + 1), "/></r>", NULL);
+    es_why_t why = ES_WHY_INIT;
+    xmlNodePtr root;
+
+    refused(apr_pstrcat(unit_pool, "<?xml version='1.0' >", defaults, NULL), ES_XML_DOCTYPE, ES_XML_MESSAGE);
+    refused(apr_pstrcat(unit_pool, "<r>&nope;<!-- \" -->", crowded, NULL), ES_XML_LIMIT, ES_XML_MESSAGE);
+    refused(apr_pstrcat(unit_pool, "<r><x \" >", crowded, NULL), ES_XML_LIMIT, ES_XML_MESSAGE);
+    refused(" <?xml version='1.0'?><a/>", ES_XML_FORBIDDEN_NODE, ES_XML_MESSAGE);
+    /* The first error is the last. */
+    ck_assert_reason(load_octets(&root, es_bytes_of("<r>&nope;\n\n&never;</r>"), ES_XML_METADATA, &why),
+                     ES_XML_MALFORMED, why);
+    ck_assert_ptr_nonnull(strstr(why.text, "line 1:"));
+}
+END_TEST
+
 START_TEST(malformed)
 {
     static const char *const texts[] = {
@@ -76,7 +95,6 @@ START_TEST(malformed)
         "<a>\xf4\x90\x80\x80</a>",
         "<a b='\xc3('/>",
         "\xef\xbb\xbf\xef\xbb\xbf<a/>",
-        " <?xml version='1.0'?><a/>",
         "<?xml version='2.0'?><a/>",
         "<?xml version='1.0' encoding='ISO-8859-1'?><a/>",
         "<?xml version='1.0' encoding='US-ASCII'?><a/>",
@@ -324,6 +342,7 @@ Suite *suite_xml(void)
     Suite *suite = suite_create("xml");
     TCase *tcase = unit_case(suite, "parser");
 
+    tcase_add_test(tcase, nothing_hides_behind_an_error);
     tcase_add_test(tcase, malformed);
     tcase_add_test(tcase, nul);
     tcase_add_test(tcase, utf16);

@@ -12,6 +12,9 @@
  * on: a browser may send several of one name, and the one that is ours need not be the first. */
 const char *es_cookie_next(const char **cursor, const char *name, apr_pool_t *pool);
 
+/* How many of one name are tried: a request has room for thousands, and each costs a digest and a look into the store. */
+#define ES_COOKIE_TRIES 8
+
 typedef enum {
     ES_COOKIE_LAX, /* the session: not sent with another site's POST or frame */
     ES_COOKIE_NONE /* the sign-in: must come along with Entra's cross-site POST */

@@ -12,6 +12,7 @@ es_rv_t es_logout_local(es_answer_t *answer, int *ended, const es_flow_t *flow, 
     const char *cookie;
     es_binding_t binding;
     es_rv_t rv = ES_OK;
+    int tries = ES_COOKIE_TRIES;
 
     *ended = 0;
     es_signon_set_cookie(answer, name, "", ES_COOKIE_LAX, flow);
@@ -20,7 +21,7 @@ es_rv_t es_logout_local(es_answer_t *answer, int *ended, const es_flow_t *flow, 
         es_signon_set_cookie(answer, connection->binding_cookie, es_binding_text(&binding, flow->pool), ES_COOKIE_NONE,
                              flow);
     }
-    while ((cookie = es_cookie_next(&cursor, name, flow->pool))) {
+    while (tries-- > 0 && (cookie = es_cookie_next(&cursor, name, flow->pool))) {
         es_hash_t key;
         int removed = 0;
 

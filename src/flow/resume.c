@@ -45,8 +45,9 @@ es_rv_t es_resume_find(es_session_t *session, const es_flow_t *flow, apr_interva
     const char *cursor = flow->cookies;
     const char *cookie;
     es_why_t first = ES_WHY_INIT;
+    int tries = ES_COOKIE_TRIES;
 
-    while ((cookie = es_cookie_next(&cursor, flow->site->connection->session_cookie, flow->pool))) {
+    while (tries-- > 0 && (cookie = es_cookie_next(&cursor, flow->site->connection->session_cookie, flow->pool))) {
         es_why_t tried = ES_WHY_INIT;
 
         if (find(session, flow, cookie, lifetime, idle, &tried) == ES_OK) {

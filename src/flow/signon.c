@@ -16,8 +16,9 @@ int es_signon_binding(es_binding_t *binding, const es_flow_t *flow, const unsign
 {
     const char *cursor = flow->cookies;
     const char *cookie;
+    int tries = ES_COOKIE_TRIES;
 
-    while ((cookie = es_cookie_next(&cursor, flow->site->connection->binding_cookie, flow->pool))) {
+    while (tries-- > 0 && (cookie = es_cookie_next(&cursor, flow->site->connection->binding_cookie, flow->pool))) {
         unsigned char hash[ES_PENDING_TOKEN];
         es_binding_t found;
 
@@ -44,8 +45,9 @@ static void note_session(es_pending_t *pending, const es_flow_t *flow)
 {
     const char *cursor = flow->cookies;
     const char *cookie;
+    int tries = ES_COOKIE_TRIES;
 
-    while ((cookie = es_cookie_next(&cursor, flow->site->connection->session_cookie, flow->pool))) {
+    while (tries-- > 0 && (cookie = es_cookie_next(&cursor, flow->site->connection->session_cookie, flow->pool))) {
         if (es_session_token_read(&pending->session, cookie, flow->pool)) {
             pending->has_session = 1;
             return;

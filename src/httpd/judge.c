@@ -56,7 +56,8 @@ static const ap_directive_t *find_blamed(const mes_server_t *conf, es_rv_t rv)
         { ES_CONFIG_PATH, MES_DEFAULT_PAGE },      { ES_CONFIG_CLASH, MES_REPLY_URL },
         { ES_CONFIG_CLASH, MES_DEFAULT_PAGE },     { ES_CONFIG_CLASH, MES_PATH },
         { ES_CONFIG_TIME, MES_CLOCK_SKEW },        { ES_CONFIG_CLAIM, MES_REMOTE_USER },
-        { ES_CONFIG_TEMPLATE, MES_PAGE_TEMPLATE },
+        { ES_CONFIG_TEMPLATE, MES_PAGE_TEMPLATE }, { ES_CONFIG_SHARED, MES_REMOTE_USER },
+        { ES_CONFIG_SHARED, MES_CLAIM },
     };
     apr_size_t i;
 
@@ -193,6 +194,41 @@ static es_rv_t check_memory(const mes_value_t *size, es_why_t *why)
     return ES_OK;
 }
 
+static int same_list(const mes_value_t *a, const mes_value_t *b)
+{
+    const int count = a->list ? a->list->nelts : 0;
+    int i;
+
+    if ((b->list ? b->list->nelts : 0) != count) {
+        return 0;
+    }
+    for (i = 0; i < count; i++) {
+        if (strcmp(APR_ARRAY_IDX(a->list, i, const char *), APR_ARRAY_IDX(b->list, i, const char *)) != 0) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* A session made by one virtual host is good in every other of the same connection, and browsers are not the only ones
+ * who carry cookies: what a user name and a short name mean must not differ between them. */
+static es_rv_t check_shared(const mes_server_t *conf, const server_rec *first, const server_rec *end, es_why_t *why)
+{
+    for (; first != end; first = first->next) {
+        const mes_server_t *other = mes_conf_server(first);
+
+        if (other->site &&
+            memcmp(&other->site->connection->id, &conf->site->connection->id, sizeof conf->site->connection->id) == 0 &&
+            (!same_list(&other->value[MES_REMOTE_USER], &conf->value[MES_REMOTE_USER]) ||
+             !same_list(&other->value[MES_CLAIM], &conf->value[MES_CLAIM]))) {
+            return es_fail(why, ES_CONFIG_SHARED,
+                           "the virtual host of %.200s has the same tenant and entity ID, %.300s",
+                           other->site->connection->origin, conf->site->connection->entity_id);
+        }
+    }
+    return ES_OK;
+}
+
 int mes_judge_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server)
 {
     mes_server_t *main_conf = mes_conf_server(main_server);
@@ -210,7 +246,8 @@ int mes_judge_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
 
         if (!conf->value[MES_METADATA].at) {
             check_stray(&at, conf, main_conf, &why);
-        } else if (make_site(&conf->site, conf, state, names, &why, pconf) != ES_OK) {
+        } else if (make_site(&conf->site, conf, state, names, &why, pconf) != ES_OK ||
+                   check_shared(conf, main_server, s, &why) != ES_OK) {
             at = find_blamed(conf, why.rv);
         }
         sites += conf->value[MES_METADATA].at != NULL;

@@ -41,8 +41,11 @@ int mes_serve_acs(request_rec *r, const mes_site_t *site)
         return refuse_method(r, "GET", "POST");
     }
     mes_request_flow(&flow, r, site);
-    if (mes_body_read(&body, r, site->response_limit, &why) != ES_OK ||
-        es_codec_form_find(&form.saml_response, body, "SAMLResponse", &why, r->pool) != ES_OK ||
+    if (mes_body_read(&body, r, site->response_limit, &why) != ES_OK) {
+        return mes_io_refuse(r, site, &why, MES_OFFER_AGAIN);
+    }
+    flow.now = apr_time_now(); /* a body may take its time, and what was good when it began must still be */
+    if (es_codec_form_find(&form.saml_response, body, "SAMLResponse", &why, r->pool) != ES_OK ||
         es_codec_form_find(&form.relay_state, body, "RelayState", &why, r->pool) != ES_OK ||
         es_acs_accept(&answer, &report, &flow, &form, &why) != ES_OK) {
         return mes_io_refuse(r, site, &why, MES_OFFER_AGAIN);
@@ -113,8 +116,11 @@ static int is_meant(const request_rec *r, const mes_site_t *site)
     const char *fetch_site = apr_table_get(r->headers_in, "Sec-Fetch-Site");
     const char *origin = apr_table_get(r->headers_in, "Origin");
 
+    if (r->method_number == M_POST && fetch_site) {
+        return strcmp(fetch_site, "same-origin") == 0 || strcmp(fetch_site, "none") == 0;
+    }
     if (r->method_number == M_POST) {
-        return !fetch_site || strcmp(fetch_site, "cross-site") != 0;
+        return !origin || is_on_origin(origin, site, r->pool);
     }
     if (r->header_only || apr_table_get(r->headers_in, "Sec-Purpose")) {
         return 0; /* HEAD is safe (RFC 9110 section 9.2.1); a prefetch is nobody's wish */

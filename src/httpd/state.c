@@ -28,7 +28,8 @@ static es_rv_t open_folder(mes_folder_t **folder, const char *name, es_why_t *wh
     mes_folder_t *opened = apr_pcalloc(pool, sizeof *opened);
     struct stat info;
 
-    if (mkdir(name, 0700) != 0 && errno != EEXIST) {
+    /* Others may have to pass: the default of the segment is httpd's own runtime folder. The files are 0600. */
+    if (mkdir(name, 0755) != 0 && errno != EEXIST) {
         return es_fail(why, ES_CONFIG_STATE, "folder %.500s cannot be made: %s", name, strerror(errno));
     }
     opened->name = name;

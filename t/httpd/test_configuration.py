@@ -174,6 +174,19 @@ def test_a_weak_key_is_no_key(make, entra):
     assert status != 0 and "reason=metadata-no-key" in printed
 
 
+SHARED = 'EntraSAMLMetadata "${ROOT}/entra.xml"\nEntraSAMLEntityID urn:shared\n'
+
+
+@pytest.mark.parametrize("other", ["EntraSAMLRemoteUser displayname", "EntraSAMLClaim http://x/y role_x"])
+def test_hosts_that_share_sessions_agree_on_names(make, other):
+    """A session of one is good in the other: whoever may choose his display name here must not be anybody there."""
+    mine = "EntraSAMLEntityID urn:shared\nEntraSAMLRemoteUser name\nEntraSAMLClaim http://x/z role_x\n"
+    status, printed = configtest(make(mine + SECTION, plain=SHARED + mine.split("\n", 1)[1]))
+    assert status == 0, printed
+    status, printed = configtest(make(mine + SECTION, plain=SHARED + other))
+    assert status != 0 and "reason=config-shared:" in printed, printed
+
+
 def test_every_fault_is_told_at_once(make):
     httpd = make("EntraSAMLBaseURL http://x\n" + '<Location "/a">\nAuthType entra-saml\n</Location>')
     status, printed = configtest(httpd)

@@ -6,6 +6,7 @@
 #include "unit.h"
 
 #include "base/codec.h"
+#include "base/cookie.h"
 #include "entra/aadsts.h"
 #include "flow/flow.h"
 #include "session/pending.h"
@@ -456,6 +457,28 @@ START_TEST(every_cookie_of_our_name_is_tried)
 }
 END_TEST
 
+START_TEST(only_so_many_cookies_are_tried)
+{
+    es_acs_form_t form = entra(start("/page"), (idp_response_t){ 0 });
+    es_acs_report_t report;
+    es_session_t session;
+    es_answer_t answer;
+    es_why_t why;
+    int before;
+
+    ck_assert_reason(post(&answer, &report, &form, &why), ES_OK, why);
+    for (before = ES_COOKIE_TRIES - 1; before <= ES_COOKIE_TRIES; before++) {
+        flow.cookies = session_cookie;
+        for (int i = 0; i < before; i++) {
+            flow.cookies = apr_psprintf(unit_pool, "%s=%043d; %s", site.connection->session_cookie, i, flow.cookies);
+        }
+        why = (es_why_t)ES_WHY_INIT;
+        ck_assert_reason(es_resume_find(&session, &flow, LIFETIME, IDLE, &why),
+                         before < ES_COOKIE_TRIES ? ES_OK : ES_SESSION_NONE, why);
+    }
+}
+END_TEST
+
 START_TEST(return_addresses_pass_the_gate)
 {
     static const char *const hostile[] = { "https://evil.example/", "//evil.example/", "/\\evil.example", "", NULL };
@@ -497,6 +520,7 @@ Suite *suite_flow(void)
     tcase_add_test(tcase, a_session_ends_when_it_must);
     tcase_add_test(tcase, a_user_without_a_name_is_refused_by_name);
     tcase_add_test(tcase, every_cookie_of_our_name_is_tried);
+    tcase_add_test(tcase, only_so_many_cookies_are_tried);
     tcase_add_test(tcase, return_addresses_pass_the_gate);
     return suite;
 }

@@ -17,6 +17,7 @@
 
 #include "flow/flow.h"
 #include "policy/visitor.h"
+#include "session/shm.h"
 
 #define MES_AUTH_TYPE "entra-saml"
 #define MES_PREFIX "ENTRA_"
@@ -104,8 +105,9 @@ const char *mes_watch_server_name(cmd_parms *cmd, void *location, const char *ar
 /* What all sites of the server share. Made by judge, filled by mes_state_open. */
 struct mes_state_t {
     es_seal_key_t key;
-    es_store_t *store;
-    pid_t owner; /* the parent */
+    es_shm_t *shm;
+    es_store_t *store; /* over it */
+    pid_t owner;       /* the parent */
 };
 
 /* A virtual host with Entra in front of it. */
@@ -132,10 +134,9 @@ typedef struct {
     int fd;
 } mes_folder_t;
 
-/* The segment file in the folder, mapped, and the store in it. `process` outlives configurations: the descriptor that
- * holds the lock lives there. *note = a sentence for the log about what had to be done, NULL when nothing.
- * ES_CONFIG_STATE. */
-es_rv_t mes_segment_open(es_store_t **store, const char **note, const mes_folder_t *folder, apr_size_t size,
+/* The segment file in the folder, mapped. `process` outlives configurations: the descriptor that holds the lock lives
+ * there. *note = a sentence for the log about what had to be done, NULL when nothing. ES_CONFIG_STATE. */
+es_rv_t mes_segment_open(es_shm_t **segment, const char **note, const mes_folder_t *folder, apr_size_t size,
                          apr_pool_t *process, es_why_t *why, apr_pool_t *pconf);
 
 /* ---- a request: request.c ------------------------------------------------------------------------------------ */

@@ -145,8 +145,12 @@ static es_rv_t open_state(mes_state_t *state, const char **note, const mes_serve
     if (!name && (rv = open_folder(&folder, SEGMENT_FOLDER, why, pool)) != ES_OK) {
         return rv;
     }
-    return mes_segment_open(&state->store, note, folder, (apr_size_t)conf->value[MES_SHARED_MEMORY].number, process,
-                            why, pool);
+    rv = mes_segment_open(&state->shm, note, folder, (apr_size_t)conf->value[MES_SHARED_MEMORY].number, process, why,
+                          pool);
+    if (rv == ES_OK) {
+        state->store = es_shm_store(state->shm);
+    }
+    return rv;
 }
 
 /* httpd runs post_config in a first pass only to see whether it works; files are for the pass that stays. */

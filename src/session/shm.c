@@ -2,12 +2,16 @@
  *
  * The shared memory:
  *
- *   [ header, one page | session table | replay marks ]
+ *   [ header, one page | events, one page | session table | replay marks ]
  *
  * The header says what the memory is, for which machine, and where the pieces lie. All of it follows from the size, so
  * attaching computes the header anew and compares it whole: a foreign file, another version's, one of another size or
  * word order, and a damaged header differ in the same way, and nothing of them is ever used. The magic is written last:
  * a process killed while it formats leaves memory that is none of ours.
+ *
+ * The events are one 64-bit counter for each reason, by its number, ES_OK for sessions made. Numbers change when a
+ * version adds a reason; no session need end for that. So the page says which list it counts, by a hash of all their
+ * codes, and whoever attaches with another list lets it begin at zero. Nothing but the status page believes them.
  *
  * The marks get three eighths up to 12 MiB, the share of the default 32 MiB: some 760,000 marks, 100 sign-ins a second
  * with two marks each over the hour a response is good for. Of what the administrator adds beyond, they get a
@@ -16,15 +20,13 @@
  */
 #include "session/shm.h"
 
-#include "session/replay.h"
-#include "session/table.h"
-
 #include <stdatomic.h>
 
 #define MAGIC 0x4d48532d41525445u /* "ETRA-SHM" on a little-endian machine */
-#define VERSION 1
+#define VERSION 2
 #define PAGE 4096
 #define DEFAULT_SIZE ((apr_size_t)32 << 20)
+#define TIDY 64 /* expired records a step frees at most */
 
 typedef struct {
     _Atomic apr_uint64_t magic;
@@ -39,7 +41,15 @@ typedef struct {
 } header_t;
 _Static_assert(sizeof(header_t) == PAGE, "the header fills a page");
 
+typedef struct {
+    _Atomic apr_uint64_t list; /* which reasons these are */
+    _Atomic apr_uint64_t count[PAGE / 8 - 1];
+} events_t;
+_Static_assert(sizeof(events_t) == PAGE, "the events fill a page");
+_Static_assert(ES_REASON_COUNT <= PAGE / 8 - 1, "every reason has its counter");
+
 struct es_shm_t {
+    events_t *events;
     es_table_t *table;
     es_replay_t *marks;
     es_store_t store;
@@ -62,15 +72,15 @@ static header_t header_for(apr_size_t size)
     header.block = ES_TABLE_BLOCK;
     header.size = size;
     header.marks_size = pages_down(marks);
-    header.table_at = PAGE;
-    header.table_size = size - PAGE - header.marks_size;
+    header.table_at = PAGE + sizeof(events_t);
+    header.table_size = size - header.table_at - header.marks_size;
     header.marks_at = header.table_at + header.table_size;
     return header;
 }
 
 apr_size_t es_shm_minimum(void)
 {
-    apr_size_t size = PAGE;
+    apr_size_t size = PAGE + sizeof(events_t);
     header_t header;
 
     do {
@@ -89,6 +99,37 @@ static es_rv_t check_size(apr_size_t size, es_why_t *why)
     return ES_OK;
 }
 
+/* FNV-1a over the codes of all reasons in their order: telling versions apart needs no more. */
+static apr_uint64_t list_of_reasons(void)
+{
+    apr_uint64_t hash = 0xcbf29ce484222325u;
+    int rv;
+
+    for (rv = 0; rv < ES_REASON_COUNT; rv++) {
+        const char *code = es_reason((es_rv_t)rv)->code;
+
+        do {
+            hash = (hash ^ (unsigned char)*code) * 0x100000001b3u;
+        } while (*code++);
+    }
+    return hash;
+}
+
+static events_t *attach_events(unsigned char *memory)
+{
+    events_t *events = (events_t *)(void *)(memory + PAGE);
+    apr_uint64_t list = list_of_reasons();
+    apr_size_t i;
+
+    if (atomic_load(&events->list) != list) {
+        for (i = 0; i < sizeof events->count / sizeof events->count[0]; i++) {
+            atomic_store(&events->count[i], 0);
+        }
+        atomic_store(&events->list, list);
+    }
+    return events;
+}
+
 es_rv_t es_shm_format(void *memory, apr_size_t size, es_why_t *why)
 {
     unsigned char *octets = memory;
@@ -100,6 +141,7 @@ es_rv_t es_shm_format(void *memory, apr_size_t size, es_why_t *why)
     }
     atomic_store(&header->magic, 0);
     *header = header_for(size);
+    memset(octets + PAGE, 0, sizeof(events_t));
     rv = es_table_format(octets + header->table_at, header->table_size, why);
     if (rv == ES_OK) {
         rv = es_replay_format(octets + header->marks_at, header->marks_size, why);
@@ -184,6 +226,7 @@ es_rv_t es_shm_attach(es_shm_t **shm, void *memory, apr_size_t size, es_why_t *w
     if (rv != ES_OK) {
         return rv;
     }
+    made->events = attach_events(octets);
     made->store =
         (es_store_t){ made, store_find, store_insert, store_touch, store_remove, store_mark_find, store_mark_add };
     *shm = made;
@@ -200,4 +243,29 @@ es_rv_t es_shm_recover(es_shm_t *shm, es_why_t *why)
 es_store_t *es_shm_store(es_shm_t *shm)
 {
     return &shm->store;
+}
+
+void es_shm_tidy(es_shm_t *shm, apr_time_t now)
+{
+    es_table_expire(shm->table, now, TIDY);
+}
+
+void es_shm_note(es_shm_t *shm, es_rv_t rv)
+{
+    if ((unsigned)rv < ES_REASON_COUNT) {
+        atomic_fetch_add_explicit(&shm->events->count[rv], 1, memory_order_relaxed);
+    }
+}
+
+apr_uint64_t es_shm_noted(const es_shm_t *shm, es_rv_t rv)
+{
+    return (unsigned)rv < ES_REASON_COUNT ? atomic_load_explicit(&shm->events->count[rv], memory_order_relaxed) : 0;
+}
+
+void es_shm_count(es_shm_counters_t *counters, es_shm_t *shm, apr_time_t now)
+{
+    es_table_count(&counters->table, shm->table);
+    es_replay_count(&counters->marks, shm->marks, now);
+    counters->signins = es_shm_noted(shm, ES_OK);
+    counters->oldest_mark = counters->marks.oldest;
 }

@@ -11,6 +11,8 @@
 #define NOW apr_time_from_sec(1700000000)
 #define LATER (NOW + apr_time_from_sec(3600))
 #define PAGE 4096
+#define EVENTS PAGE
+#define TABLE (2 * PAGE)
 
 static es_rv_t attach(unsigned char *memory, apr_size_t size, es_why_t *why)
 {
@@ -41,9 +43,9 @@ START_TEST(attaches_to_its_own_only)
         ck_assert_reason(attach(memory, size, &why), ES_CONFIG_STATE, why);
         memory[at] ^= 0x40;
     }
-    memory[PAGE] ^= 1;
+    memory[TABLE] ^= 1;
     ck_assert_reason(attach(memory, size, &why), ES_CONFIG_STATE, why);
-    memory[PAGE] ^= 1;
+    memory[TABLE] ^= 1;
     ck_assert_reason(attach(memory, size, &why), ES_OK, why);
 }
 END_TEST
@@ -126,6 +128,90 @@ START_TEST(is_a_store)
 }
 END_TEST
 
+static es_shm_t *shm_new(unsigned char *memory, apr_size_t size)
+{
+    es_why_t why = ES_WHY_INIT;
+    es_shm_t *shm;
+
+    ck_assert_reason(es_shm_format(memory, size, &why), ES_OK, why);
+    ck_assert_reason(es_shm_attach(&shm, memory, size, &why, unit_pool), ES_OK, why);
+    return shm;
+}
+
+START_TEST(counts_events)
+{
+    apr_size_t size = es_shm_minimum();
+    unsigned char *memory = table_memory(size);
+    es_why_t why = ES_WHY_INIT;
+    es_shm_t *shm = shm_new(memory, size);
+
+    for (int rv = 0; rv < ES_REASON_COUNT; rv++) {
+        ck_assert_uint_eq(es_shm_noted(shm, (es_rv_t)rv), 0);
+    }
+    for (int n = 0; n < 3; n++) {
+        es_shm_note(shm, ES_OK);
+    }
+    es_shm_note(shm, ES_INTERNAL); /* the last of them */
+    es_shm_note(shm, (es_rv_t)ES_REASON_COUNT);
+    es_shm_note(shm, (es_rv_t)-1);
+    ck_assert_uint_eq(es_shm_noted(shm, (es_rv_t)ES_REASON_COUNT), 0);
+
+    /* A restart keeps them; another version's list of reasons begins at zero, and keeps the sessions. */
+    ck_assert_reason(es_shm_attach(&shm, memory, size, &why, unit_pool), ES_OK, why);
+    ck_assert_reason(es_shm_recover(shm, &why), ES_OK, why);
+    ck_assert_uint_eq(es_shm_noted(shm, ES_OK), 3);
+    ck_assert_uint_eq(es_shm_noted(shm, ES_INTERNAL), 1);
+    ck_assert_uint_eq(es_shm_noted(shm, ES_REPLAYED), 0);
+    memory[EVENTS] ^= 1;
+    ck_assert_reason(es_shm_attach(&shm, memory, size, &why, unit_pool), ES_OK, why);
+    ck_assert_uint_eq(es_shm_noted(shm, ES_OK), 0);
+    ck_assert_uint_eq(es_shm_noted(shm, ES_INTERNAL), 0);
+    es_shm_note(shm, ES_OK);
+    ck_assert_reason(es_shm_attach(&shm, memory, size, &why, unit_pool), ES_OK, why);
+    ck_assert_uint_eq(es_shm_noted(shm, ES_OK), 1);
+}
+END_TEST
+
+START_TEST(counts_and_tidies)
+{
+    apr_size_t size = 1024 * 1024;
+    unsigned char *memory = table_memory(size);
+    es_shm_t *shm = shm_new(memory, size);
+    es_store_t *store = es_shm_store(shm);
+    es_why_t why = ES_WHY_INIT;
+    es_shm_counters_t counters;
+    int added;
+
+    es_shm_count(&counters, shm, NOW);
+    ck_assert(counters.table.records == 0 && counters.marks.used == 0 && counters.oldest_mark == 0);
+    for (unsigned n = 0; n < 100; n++) {
+        es_hash_t key = table_key(n);
+
+        ck_assert_reason(store->insert(store, &key, es_bytes_of("record"), n < 90 ? LATER : LATER + 1, NOW, &why),
+                         ES_OK, why);
+    }
+    for (unsigned n = 0; n < 3; n++) {
+        es_hash_t mark = table_key(n);
+
+        ck_assert_reason(store->mark_add(&added, store, &mark, LATER, NOW + apr_time_from_sec(n), &why), ES_OK, why);
+    }
+    es_shm_note(shm, ES_OK);
+    es_shm_count(&counters, shm, NOW);
+    ck_assert(counters.table.records == 100 && counters.table.inserted == 100 && counters.signins == 1);
+    ck_assert(counters.marks.used == 3 && counters.oldest_mark == NOW);
+    es_shm_tidy(shm, LATER - 1);
+    es_shm_count(&counters, shm, NOW);
+    ck_assert(counters.table.records == 100);
+    es_shm_tidy(shm, LATER); /* a bounded step, */
+    es_shm_count(&counters, shm, LATER);
+    ck_assert(counters.table.records < 100 && counters.table.records > 10);
+    ck_assert(counters.marks.used == 0 && counters.oldest_mark == 0);
+    es_shm_tidy(shm, LATER); /* and the next */
+    es_shm_count(&counters, shm, LATER);
+    ck_assert(counters.table.records == 10 && counters.table.expired == 90);
+}
+END_TEST
+
 Suite *suite_shm(void)
 {
     Suite *suite = suite_create("shm");
@@ -135,5 +221,7 @@ Suite *suite_shm(void)
     tcase_add_test(shm, has_a_smallest_size);
     tcase_add_test(shm, default_size_holds_the_marks);
     tcase_add_test(shm, is_a_store);
+    tcase_add_test(shm, counts_events);
+    tcase_add_test(shm, counts_and_tidies);
     return suite;
 }

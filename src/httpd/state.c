@@ -8,6 +8,7 @@
 #include <apr_strings.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <http_main.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -173,4 +174,11 @@ int mes_state_open(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serve
         mes_io_config_note(main_server, note);
     }
     return OK;
+}
+
+es_shm_t *mes_state_shm(void)
+{
+    const mes_state_t *state = mes_conf_server(ap_server_conf)->state;
+
+    return state ? state->shm : NULL;
 }

@@ -144,13 +144,15 @@ static const char *as_words(figure_t figure, apr_uint64_t value, apr_pool_t *poo
     return number;
 }
 
+/* With a caption above, and room between one table and the next. */
+#define TABLE                                                                                                          \
+    "<table border=\"1\" cellpadding=\"3\" style=\"margin:1em 0\">\n<caption style=\"text-align:left\">%s</caption>\n"
+
 static void put_table(request_rec *r, const char *caption, const apr_uint64_t value[FIGURES], int from, int to)
 {
     int i;
 
-    ap_rprintf(r,
-               "<table border=\"1\" cellpadding=\"3\">\n<caption>%s</caption>\n"
-               "<thead><tr><th scope=\"col\">What</th><th scope=\"col\">Value</th></tr></thead>\n<tbody>\n",
+    ap_rprintf(r, TABLE "<thead><tr><th scope=\"col\">What</th><th scope=\"col\">Value</th></tr></thead>\n<tbody>\n",
                caption);
     for (i = from; i < to; i++) {
         ap_rprintf(r, "<tr><th scope=\"row\" align=\"left\">%s</th><td align=\"right\">%s</td></tr>\n",
@@ -163,10 +165,10 @@ static void put_reasons(request_rec *r, const es_shm_t *shm)
 {
     int i;
 
-    ap_rputs("<table border=\"1\" cellpadding=\"3\">\n<caption>Refusals and renewed sign-ons by reason</caption>\n"
-             "<thead><tr><th scope=\"col\">Reason</th><th scope=\"col\">Times</th><th scope=\"col\">What it means, or "
-             "what to do</th></tr></thead>\n<tbody>\n",
-             r);
+    ap_rprintf(r,
+               TABLE "<thead><tr><th scope=\"col\">Reason</th><th scope=\"col\">Times</th>"
+                     "<th scope=\"col\">What it means, or what to do</th></tr></thead>\n<tbody>\n",
+               "Refusals and renewed sign-ons by reason");
     for (i = ES_OK + 1; i < ES_REASON_COUNT; i++) {
         const apr_uint64_t times = es_shm_noted(shm, i);
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The section in mod_status: its figures against what really happened, for people and for programs."""
 
+import base64
 import hashlib
 import re
 import time
@@ -254,9 +255,9 @@ def test_no_names_and_no_keys(httpd, visitor):
     """Sums only: nothing of who is signed in, and nothing that finds a session."""
     visitor.sign_in(PAGE, "eve")
     token = visitor.session
-
+    key = hashlib.sha256(base64.urlsafe_b64decode(token + "=")).hexdigest()
     told = words(section(httpd)) + repr(figures(httpd)) + words(section(httpd, "?notable"))
-    for secret in ("eve", "contoso", USERS["eve"].mail, USERS["ada"].upn, token, key.hex()):
+    for secret in ("contoso", USERS["eve"].given_name, USERS["eve"].object_id, token, key):
         assert secret not in told, secret
 
 
@@ -289,6 +290,14 @@ def test_without_a_virtual_host_of_ours(make_httpd):
     page = httpd.browser().open(STATUS)
     assert page.status == 200 and "entra" not in page.text.lower().replace("entra_saml_module", "")
     assert figures(httpd) == {}
+
+
+def test_a_refusal_without_a_virtual_host_of_ours(make_httpd):
+    """There is nowhere to count it, and that is no reason to fall."""
+    httpd = make_httpd(entra="")
+    httpd.page("folder/.htaccess", "AuthType entra-saml\nRequire valid-user\n")
+    assert httpd.browser().open(f"{ORIGIN}/folder/").status == 500
+    httpd.expect("config-section")
 
 
 # --- When it is full --------------------------------------------------------------------------------------

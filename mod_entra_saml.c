@@ -8,8 +8,10 @@
 #include "xml/dsig.h"
 #include "xml/xml.h"
 
+#include <apr_optional_hooks.h>
 #include <http_protocol.h>
 #include <http_request.h>
+#include <mod_status.h>
 
 /* The ledger. httpd reads the configuration twice at start and once at every restart, unloads the libraries in between
  * (but not this module: -z nodelete) and GObject never. So each pass starts them again, none is ever shut down, and
@@ -67,6 +69,9 @@ static void register_hooks(apr_pool_t *pool)
     mes_guard_register();
     ap_hook_insert_filter(mes_guard_insert, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_insert_error_filter(mes_guard_insert, NULL, NULL, APR_HOOK_REALLY_LAST);
+
+    /* A section in mod_status, which may be loaded before us, after us, or not at all. */
+    APR_OPTIONAL_HOOK(ap, status_hook, mes_status_show, NULL, NULL, APR_HOOK_MIDDLE);
 
     /* Looks at the mark only, so SetHandler cannot take an endpoint. */
     ap_hook_handler(mes_endpoint_handle, NULL, NULL, APR_HOOK_REALLY_FIRST);

@@ -4,6 +4,7 @@
  * refused leaves no trace. Commit sets the two marks, then makes the session.
  */
 #include "flow/signon.h"
+#include "flow/subject.h"
 
 #include "entra/aadsts.h"
 #include "saml/check.h"
@@ -19,6 +20,7 @@ typedef struct {
     es_expected_t expected;
     apr_time_t not_after; /* the assertion's */
     es_bytes_t record;    /* the session to be */
+    es_session_t session; /* the same, read */
     apr_time_t expires;   /* the record's */
 } es_signin_t;
 
@@ -117,6 +119,9 @@ static es_rv_t make_record(es_signin_t *in, es_acs_report_t *report, const es_fl
     if (rv == ES_OK) {
         rv = es_session_pack(&in->record, &fresh, why, flow->pool);
     }
+    if (rv == ES_OK) {
+        rv = es_session_read(&in->session, in->record, why);
+    }
     if (rv != ES_OK) {
         return rv;
     }
@@ -127,6 +132,39 @@ static es_rv_t make_record(es_signin_t *in, es_acs_report_t *report, const es_fl
     report->user = fresh.user;
     report->assertion_id = assertion->id;
     return ES_OK;
+}
+
+/* Makes the session in the place of the one that the browser had, and holds its user to his number of sessions: by tenant
+ * and object id, or by NameID where Entra was told to leave those out. When two sign-ins of one user meet here, both
+ * have made theirs before either counts, so that never too many are left. */
+static es_rv_t make_session(es_acs_report_t *report, const es_hash_t *key, const es_signin_t *in, const es_flow_t *flow,
+                            es_why_t *why)
+{
+    const int most = flow->site->sessions_per_user;
+    es_subject_kind_t kind = ES_SUBJECT_USER;
+    es_store_t *store = flow->store;
+    es_hash_t subjects[ES_SUBJECTS];
+    int n_subjects = es_subject_all(subjects, &in->session);
+    es_rv_t rv = store->insert(store, key, in->record, subjects, n_subjects, in->expires, flow->now, why);
+
+    if (rv != ES_OK) {
+        return rv;
+    }
+    if (in->pending->has_session) {
+        es_why_t ignored = ES_WHY_INIT; /* the new session stands; the old one ends by itself at the latest */
+
+        store->remove(NULL, store, &in->pending->session, &ignored);
+    }
+    if (most > 0 && !es_subject_of(&subjects[0], kind, &in->session)) {
+        kind = ES_SUBJECT_NAME_ID;
+    }
+    if (most > 0 && es_subject_of(&subjects[0], kind, &in->session)) {
+        rv = es_subject_end(&report->n_ended, flow, kind, &subjects[0], most, key, why);
+    }
+    if (rv != ES_OK) {
+        store->remove(NULL, store, key, why);
+    }
+    return rv;
 }
 
 /* The request's mark first: of a double click or of parallel posts one makes the session, and the others follow to its
@@ -159,13 +197,8 @@ static es_rv_t commit(es_answer_t *answer, es_signin_t *in, es_acs_report_t *rep
     if (!added) {
         return es_fail(why, ES_REPLAYED, "assertion %.100s was used before", in->assertion->id);
     }
-    if ((rv = store->insert(store, &key, in->record, in->expires, flow->now, why)) != ES_OK) {
+    if ((rv = make_session(report, &key, in, flow, why)) != ES_OK) {
         return rv;
-    }
-    if (in->pending->has_session) {
-        es_why_t ignored = ES_WHY_INIT; /* the new session stands; the old one ends by itself at the latest */
-
-        store->remove(NULL, store, &in->pending->session, &ignored);
     }
     answer->location = in->pending->landing;
     es_binding_count(&in->binding, in->pending->landing, flow->now);

@@ -51,14 +51,26 @@ void mes_io_config_note(const server_rec *server, const char *note)
     ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server, TAG "reason=%s: %s", es_reason(ES_CONFIG_STATE)->code, note);
 }
 
+/* Counts what is logged, for the status section. */
+static void note(es_rv_t rv)
+{
+    es_shm_t *shm = mes_state_shm();
+
+    if (shm) {
+        es_shm_note(shm, rv);
+    }
+}
+
 void mes_io_log(request_rec *r, es_rv_t rv, const char *sentence)
 {
+    note(rv);
     ap_log_rerror(APLOG_MARK, level_of(rv), 0, r, TAG "reason=%s: %s. %s", es_reason(rv)->code, sentence,
                   es_reason(rv)->remedy);
 }
 
 void mes_io_log_signin(request_rec *r, const mes_site_t *site, const es_acs_report_t *report)
 {
+    note(ES_OK);
     ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, TAG "signed in: connection=%s user=\"%s\" assertion=%s dropped=%d",
                   site->connection->tag, report->user, report->assertion_id, report->n_claims_dropped);
 }
@@ -96,6 +108,7 @@ static const char *log_refusal(request_rec *r, const mes_site_t *site, const es_
     const es_reason_t *reason = es_reason(why->rv);
     const char *reference = make_reference(r->pool);
 
+    note(why->rv);
     ap_log_rerror(APLOG_MARK, level_of(why->rv), 0, r, TAG "reason=%s ref=%s connection=%s user=\"%s\": %s. %s",
                   reason->code, reference, site ? site->connection->tag : "-", r->user ? r->user : "", why->text,
                   reason->remedy);

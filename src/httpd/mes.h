@@ -17,6 +17,7 @@
 
 #include "flow/flow.h"
 #include "policy/visitor.h"
+#include "session/shm.h"
 
 #define MES_AUTH_TYPE "entra-saml"
 #define MES_PREFIX "ENTRA_"
@@ -104,8 +105,9 @@ const char *mes_watch_server_name(cmd_parms *cmd, void *location, const char *ar
 /* What all sites of the server share. Made by judge, filled by mes_state_open. */
 struct mes_state_t {
     es_seal_key_t key;
-    es_store_t *store;
-    pid_t owner; /* the parent */
+    es_shm_t *shm;
+    es_store_t *store; /* over it */
+    pid_t owner;       /* the parent */
 };
 
 /* A virtual host with Entra in front of it. */
@@ -125,6 +127,8 @@ es_rv_t mes_judge_read_file(es_bytes_t *content, const char *path, apr_size_t li
                             apr_pool_t *pool);
 int mes_judge_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server);
 int mes_state_open(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server);
+/* The running server's shared memory; NULL when no virtual host has a site. */
+es_shm_t *mes_state_shm(void);
 
 /* A folder for files of ours; name is for messages. Files in it are opened relative to fd. */
 typedef struct {
@@ -132,10 +136,9 @@ typedef struct {
     int fd;
 } mes_folder_t;
 
-/* The segment file in the folder, mapped, and the store in it. `process` outlives configurations: the descriptor that
- * holds the lock lives there. *note = a sentence for the log about what had to be done, NULL when nothing.
- * ES_CONFIG_STATE. */
-es_rv_t mes_segment_open(es_store_t **store, const char **note, const mes_folder_t *folder, apr_size_t size,
+/* The segment file in the folder, mapped. `process` outlives configurations: the descriptor that holds the lock lives
+ * there. *note = a sentence for the log about what had to be done, NULL when nothing. ES_CONFIG_STATE. */
+es_rv_t mes_segment_open(es_shm_t **segment, const char **note, const mes_folder_t *folder, apr_size_t size,
                          apr_pool_t *process, es_why_t *why, apr_pool_t *pconf);
 
 /* ---- a request: request.c ------------------------------------------------------------------------------------ */
@@ -187,7 +190,8 @@ typedef enum { MES_OFFER_NONE, MES_OFFER_AGAIN, MES_OFFER_SIGN_IN, MES_OFFER_SIG
 void mes_io_config_error(const es_why_t *why, const ap_directive_t *at);
 void mes_io_config_note(const server_rec *server, const char *note);
 
-/* Logs without answering: a reason at its own level; a plain event at info; a step for whoever debugs. */
+/* Logs without answering: a reason at its own level; a plain event at info; a step for whoever debugs. Every reason and
+ * every sign-in that is logged, here or by refuse, is counted too, whatever LogLevel lets through. */
 void mes_io_log(request_rec *r, es_rv_t rv, const char *sentence);
 void mes_io_log_signin(request_rec *r, const mes_site_t *site, const es_acs_report_t *report);
 void mes_io_log_signout(request_rec *r, const mes_site_t *site, int ended);
@@ -219,7 +223,7 @@ const char *mes_pages_action(mes_offer_t offer, const char *landing, const mes_s
 /* The page of EntraSAMLPageTemplate, or the built-in one for NULL. ES_CONFIG_TEMPLATE. */
 es_rv_t mes_pages_load(const char **template, const char **policy, const char *file, es_why_t *why, apr_pool_t *pool);
 
-/* ---- hooks: gate.c, endpoint.c, serve.c, export.c, guard.c, authz.c; mod_entra_saml.c says where and why ------ */
+/* ---- hooks; mod_entra_saml.c says where and why -------------------------------------------------------------- */
 
 int mes_gate_resume(request_rec *r);
 int mes_gate_judge(request_rec *r);
@@ -242,6 +246,8 @@ const char *const *mes_export_names(apr_pool_t *pool);
 void mes_guard_register(void);
 int mes_guard_headers(request_rec *r);
 void mes_guard_insert(request_rec *r);
+
+int mes_status_show(request_rec *r, int flags);
 
 void mes_authz_register(apr_pool_t *pool);
 /* Is the provider of this name ours? */

@@ -261,7 +261,7 @@ static void hold(const mes_folder_t *folder, int fd, held_t *old, apr_pool_t *pr
     apr_pool_userdata_setn(held, USERDATA, apr_pool_cleanup_null, process);
 }
 
-es_rv_t mes_segment_open(es_store_t **store, const char **note, const mes_folder_t *folder, apr_size_t size,
+es_rv_t mes_segment_open(es_shm_t **segment, const char **note, const mes_folder_t *folder, apr_size_t size,
                          apr_pool_t *process, es_why_t *why, apr_pool_t *pool)
 {
     const apr_size_t page = 4096;
@@ -282,6 +282,6 @@ es_rv_t mes_segment_open(es_store_t **store, const char **note, const mes_folder
         }
         hold(folder, fd, held, process);
     }
-    *store = es_shm_store(shm);
+    *segment = shm;
     return ES_OK;
 }

@@ -55,6 +55,7 @@ int mes_serve_acs(request_rec *r, const mes_site_t *site)
     }
     if (report.user) {
         mes_io_log_signin(r, site, &report);
+        es_shm_tidy(site->state->shm, flow.now); /* as many come as go: expiry needs no clockwork of its own */
     }
     return mes_io_redirect(r, &answer);
 }

@@ -8,6 +8,7 @@
 #include <apr_strings.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <http_main.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -146,8 +147,12 @@ static es_rv_t open_state(mes_state_t *state, const char **note, const mes_serve
     if (!name && (rv = open_folder(&folder, SEGMENT_FOLDER, why, pool)) != ES_OK) {
         return rv;
     }
-    return mes_segment_open(&state->store, note, folder, (apr_size_t)conf->value[MES_SHARED_MEMORY].number, process,
-                            why, pool);
+    rv = mes_segment_open(&state->shm, note, folder, (apr_size_t)conf->value[MES_SHARED_MEMORY].number, process, why,
+                          pool);
+    if (rv == ES_OK) {
+        state->store = es_shm_store(state->shm);
+    }
+    return rv;
 }
 
 /* httpd runs post_config in a first pass only to see whether it works; files are for the pass that stays. */
@@ -170,4 +175,11 @@ int mes_state_open(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serve
         mes_io_config_note(main_server, note);
     }
     return OK;
+}
+
+es_shm_t *mes_state_shm(void)
+{
+    const mes_state_t *state = mes_conf_server(ap_server_conf)->state;
+
+    return state ? state->shm : NULL;
 }

@@ -10,11 +10,12 @@
  *   reaches   one for each bucket: how far from it, in buckets along the ring, a mark may stand that belongs to it
  *   buckets   64 octets, four marks
  *
- *   mark      | fingerprint 0 … 31, expiry | fingerprint 32 … 95 |      two 64-bit words
+ *   mark      | fingerprint 0 … 31, expiry | fingerprint 32 … 79, life |      two 64-bit words
  *
- * A mark is a SHA-256 value. 96 bits tell it from a million others (but for once in 2^76), and a mark taken for another
+ * A mark is a SHA-256 value. 80 bits tell it from a million others (but for once in 2^60), and a mark taken for another
  * would refuse a sign-in, not admit one. The fingerprint alone decides shard and bucket, its home. The expiry is in
- * Unix seconds, rounded up; 0 is an empty place.
+ * Unix seconds, rounded up; 0 is an empty place. The life is how many seconds the expiry was away when the mark was set
+ * (65,535 for more): only counted, to say how far back the memory reaches.
  *
  * A new mark goes into the nearest place from its home that is empty or whose mark has expired. A search looks at all
  * buckets from the home to the home's reach, because a place before the mark may have expired meanwhile. The reach is
@@ -44,7 +45,7 @@
 #endif
 
 #define MAGIC 0x31656c706552534fu
-#define VERSION 1
+#define VERSION 2
 
 #define PLACES 4 /* marks a bucket */
 #define BUCKETS_LEAST 16
@@ -54,11 +55,13 @@
 
 /* A mark that is dead on arrival lives so long all the same, so that of several callers still only one wins. */
 #define LIFE_LEAST 60
+#define LIFE_MOST 0xffffu /* that the second word has room for */
 
 typedef struct {
     _Atomic apr_uint64_t first;  /* fingerprint 0 … 31 in the upper half, expiry in the lower */
-    _Atomic apr_uint64_t second; /* fingerprint 32 … 95 */
+    _Atomic apr_uint64_t second; /* fingerprint 32 … 79 in the upper 48 bits, life in the lower 16 */
 } mark_t;
+_Static_assert(sizeof(mark_t) == ES_REPLAY_MARK, "a mark is as long as the header says");
 
 typedef struct {
     _Alignas(64) mark_t place[PLACES];
@@ -91,8 +94,8 @@ struct es_replay_t {
 
 /* A mark as it is looked for, and where it belongs. */
 typedef struct {
-    apr_uint64_t first; /* with expiry 0 */
-    apr_uint64_t second;
+    apr_uint64_t first;  /* with expiry 0 */
+    apr_uint64_t second; /* with life 0 */
     apr_uint32_t shard, home;
 } print_t;
 
@@ -222,7 +225,7 @@ static print_t place_words(const es_replay_t *replay, apr_uint64_t first, apr_ui
     print_t print;
 
     print.first = first >> 32 << 32;
-    print.second = second;
+    print.second = second & ~(apr_uint64_t)LIFE_MOST;
     print.shard = (apr_uint32_t)(first >> 32) & (replay->n_shards - 1);
     print.home = (apr_uint32_t)((second >> 32) * replay->n_buckets >> 32);
     return print;
@@ -241,6 +244,17 @@ static print_t print_of(const es_replay_t *replay, const es_hash_t *mark)
 static apr_uint32_t expiry_of(apr_uint64_t first)
 {
     return (apr_uint32_t)first;
+}
+
+static apr_uint32_t life_of(apr_uint64_t second)
+{
+    return (apr_uint32_t)(second & LIFE_MOST);
+}
+
+/* Do a mark's words carry the fingerprint? */
+static int is_print(apr_uint64_t first, apr_uint64_t second, const print_t *print)
+{
+    return first >> 32 << 32 == print->first && (second & ~(apr_uint64_t)LIFE_MOST) == print->second;
 }
 
 static apr_uint32_t seconds(apr_time_t time)
@@ -286,8 +300,8 @@ es_rv_t es_replay_find(int *found, es_replay_t *replay, const es_hash_t *mark, a
         for (i = 0; i < PLACES && !hit; i++) {
             apr_uint64_t first = atomic_load_explicit(&bucket->place[i].first, memory_order_acquire);
 
-            if (first >> 32 << 32 == print.first && expiry_of(first) > seconds(now)) {
-                hit = atomic_load_explicit(&bucket->place[i].second, memory_order_acquire) == print.second &&
+            if (expiry_of(first) > seconds(now)) {
+                hit = is_print(first, atomic_load_explicit(&bucket->place[i].second, memory_order_acquire), &print) &&
                       atomic_load_explicit(&bucket->place[i].first, memory_order_relaxed) == first;
             }
         }
@@ -323,7 +337,7 @@ static void look_at(walk_t *walk, const es_replay_t *replay, const print_t *prin
                 walk->free = mark;
                 walk->free_at = distance;
             }
-        } else if (first >> 32 << 32 == print->first && second == print->second) {
+        } else if (is_print(first, second, print)) {
             walk->found = 1;
         }
         if (expiry_of(first) != 0 && place_words(replay, first, second).home == print->home) {
@@ -332,10 +346,12 @@ static void look_at(walk_t *walk, const es_replay_t *replay, const print_t *prin
     }
 }
 
-static void write_mark(mark_t *mark, const print_t *print, apr_uint32_t expires)
+static void write_mark(mark_t *mark, const print_t *print, apr_uint32_t expires, apr_uint32_t now)
 {
+    apr_uint32_t life = expires - now < LIFE_MOST ? expires - now : LIFE_MOST;
+
     atomic_store_explicit(&mark->first, 0, memory_order_release);
-    atomic_store_explicit(&mark->second, print->second, memory_order_release);
+    atomic_store_explicit(&mark->second, print->second | life, memory_order_release);
     atomic_store_explicit(&mark->first, print->first | expires, memory_order_release);
 }
 
@@ -360,7 +376,7 @@ static int add_held(int *added, es_replay_t *replay, const print_t *print, apr_u
     }
     reach = walk.free_at > walk.farthest ? walk.free_at : walk.farthest;
     atomic_store_explicit(reach_of(replay, print), (apr_uint16_t)reach, memory_order_release);
-    write_mark(walk.free, print, expires);
+    write_mark(walk.free, print, expires, now);
     *added = 1;
     return 1;
 }
@@ -420,19 +436,33 @@ es_rv_t es_replay_recover(es_replay_t *replay, es_why_t *why)
     return make_locks(replay, why);
 }
 
+/* Counts a bucket's marks that are alive. A mark that is overwritten meanwhile may be counted with the wrong life. */
+static void count_bucket(es_replay_counters_t *sum, const bucket_t *bucket, apr_uint32_t now)
+{
+    int i;
+
+    for (i = 0; i < PLACES; i++) {
+        apr_uint32_t expires = expiry_of(atomic_load_explicit(&bucket->place[i].first, memory_order_relaxed));
+        apr_uint32_t life = life_of(atomic_load_explicit(&bucket->place[i].second, memory_order_relaxed));
+
+        if (expires > now) {
+            apr_time_t set = apr_time_from_sec((apr_time_t)expires - life);
+
+            sum->oldest = sum->used == 0 || set < sum->oldest ? set : sum->oldest;
+            sum->used++;
+        }
+    }
+}
+
 void es_replay_count(es_replay_counters_t *counters, es_replay_t *replay, apr_time_t now)
 {
     es_replay_counters_t sum;
     apr_size_t i, total = (apr_size_t)replay->n_shards * replay->n_buckets;
-    apr_uint32_t at = seconds(now);
-    int j;
 
     memset(&sum, 0, sizeof sum);
     sum.room = total * PLACES;
     for (i = 0; i < total; i++) {
-        for (j = 0; j < PLACES; j++) {
-            sum.used += expiry_of(atomic_load_explicit(&replay->buckets[i].place[j].first, memory_order_relaxed)) > at;
-        }
+        count_bucket(&sum, &replay->buckets[i], seconds(now));
     }
     for (i = 0; i < replay->n_shards; i++) {
         sum.added += atomic_load_explicit(&replay->shards[i].added, memory_order_relaxed);

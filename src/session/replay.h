@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Replay memory: marks that say "this was used", each until its own time, in a piece of shared memory of its own. A
- * mark is a 96-bit fingerprint and an expiry: 16 octets. Marks are never dropped before their time; when there is no
+ * mark is an 80-bit fingerprint, an expiry and the time until then when it was set: 16 octets. Marks are never dropped before their time; when there is no
  * room, the sign-in fails.
  */
 #ifndef ES_REPLAY_H
@@ -10,6 +10,8 @@
 #include "base/es.h"
 
 typedef struct es_replay_t es_replay_t;
+
+#define ES_REPLAY_MARK 16 /* octets a mark */
 
 apr_size_t es_replay_minimum(void);
 es_rv_t es_replay_format(void *memory, apr_size_t size, es_why_t *why);
@@ -24,6 +26,7 @@ es_rv_t es_replay_add(int *added, es_replay_t *replay, const es_hash_t *mark, ap
 typedef struct {
     apr_uint64_t room, used;
     apr_uint64_t added, refused;
+    apr_time_t oldest; /* when the oldest mark still alive was set, in whole seconds; 0: there is none */
 } es_replay_counters_t;
 void es_replay_count(es_replay_counters_t *counters, es_replay_t *replay, apr_time_t now);
 

@@ -2,12 +2,21 @@
  *
  * The shared memory:
  *
- *   [ header, one page | session table | replay marks ]
+ *   [ header, one page | events, one page | session table | index | replay marks ]
  *
  * The header says what the memory is, for which machine, and where the pieces lie. All of it follows from the size, so
  * attaching computes the header anew and compares it whole: a foreign file, another version's, one of another size or
  * word order, and a damaged header differ in the same way, and nothing of them is ever used. The magic is written last:
  * a process killed while it formats leaves memory that is none of ours.
+ *
+ * The events are one 64-bit counter for each reason, by its number, ES_OK for sessions made. Numbers change when a
+ * version adds a reason; no session need end for that. So the page says which list it counts, by a hash of all their
+ * codes, and whoever attaches with another list lets it begin at zero. Nothing but the status page believes them. Two
+ * words of the page say when somebody was last warned of evictions, and of how many.
+ *
+ * The index gets a tenth of what the marks leave: 1.7 entries for each block of the table. Entra puts tenant and object
+ * id into every token, so a session has at least two blocks, and its user, NameID and SessionIndex are three entries:
+ * the table is full before the index is. Were it the other way round, the same would happen.
  *
  * The marks get three eighths up to 12 MiB, the share of the default 32 MiB: some 760,000 marks, 100 sign-ins a second
  * with two marks each over the hour a response is good for. Of what the administrator adds beyond, they get a
@@ -16,15 +25,18 @@
  */
 #include "session/shm.h"
 
-#include "session/replay.h"
-#include "session/table.h"
+#include "session/index.h"
 
 #include <stdatomic.h>
 
 #define MAGIC 0x4d48532d41525445u /* "ETRA-SHM" on a little-endian machine */
-#define VERSION 1
+#define VERSION 2
 #define PAGE 4096
 #define DEFAULT_SIZE ((apr_size_t)32 << 20)
+#define TIDY 64 /* expired records a step frees at most */
+#define INDEX_SHARE 10
+#define EVICTIONS 64 /* for one entry, before the index counts as full */
+#define WARN_EVERY apr_time_from_sec(60)
 
 typedef struct {
     _Atomic apr_uint64_t magic;
@@ -34,13 +46,24 @@ typedef struct {
     apr_uint32_t block;
     apr_uint64_t size;
     apr_uint64_t table_at, table_size;
+    apr_uint64_t index_at, index_size;
     apr_uint64_t marks_at, marks_size;
-    unsigned char rest[PAGE - 64];
+    unsigned char rest[PAGE - 80];
 } header_t;
 _Static_assert(sizeof(header_t) == PAGE, "the header fills a page");
 
+typedef struct {
+    _Atomic apr_uint64_t list; /* which reasons these are */
+    _Atomic apr_uint64_t warned_at, warned_of;
+    _Atomic apr_uint64_t count[PAGE / 8 - 3];
+} events_t;
+_Static_assert(sizeof(events_t) == PAGE, "the events fill a page");
+_Static_assert(ES_REASON_COUNT <= PAGE / 8 - 3, "every reason has its counter");
+
 struct es_shm_t {
+    events_t *events;
     es_table_t *table;
+    es_index_t *index;
     es_replay_t *marks;
     es_store_t store;
 };
@@ -53,6 +76,7 @@ static apr_size_t pages_down(apr_size_t size)
 static header_t header_for(apr_size_t size)
 {
     apr_size_t marks = size <= DEFAULT_SIZE ? size / 8 * 3 : DEFAULT_SIZE / 8 * 3 + (size - DEFAULT_SIZE) / 32;
+    apr_size_t left = size - PAGE - sizeof(events_t);
     header_t header;
 
     memset(&header, 0, sizeof header);
@@ -62,21 +86,25 @@ static header_t header_for(apr_size_t size)
     header.block = ES_TABLE_BLOCK;
     header.size = size;
     header.marks_size = pages_down(marks);
-    header.table_at = PAGE;
-    header.table_size = size - PAGE - header.marks_size;
-    header.marks_at = header.table_at + header.table_size;
+    left -= header.marks_size;
+    header.index_size = pages_down(left / INDEX_SHARE);
+    header.table_at = PAGE + sizeof(events_t);
+    header.table_size = left - header.index_size;
+    header.index_at = header.table_at + header.table_size;
+    header.marks_at = header.index_at + header.index_size;
     return header;
 }
 
 apr_size_t es_shm_minimum(void)
 {
-    apr_size_t size = PAGE;
+    apr_size_t size = PAGE + sizeof(events_t);
     header_t header;
 
     do {
         size += PAGE;
         header = header_for(size);
-    } while (header.table_size < es_table_minimum() || header.marks_size < es_replay_minimum());
+    } while (header.table_size < es_table_minimum() || header.index_size < es_index_minimum() ||
+             header.marks_size < es_replay_minimum());
     return size;
 }
 
@@ -87,6 +115,37 @@ static es_rv_t check_size(apr_size_t size, es_why_t *why)
                        (unsigned long)size, (unsigned long)es_shm_minimum());
     }
     return ES_OK;
+}
+
+/* FNV-1a over the codes of all reasons in their order: telling versions apart needs no more. */
+static apr_uint64_t list_of_reasons(void)
+{
+    apr_uint64_t hash = 0xcbf29ce484222325u;
+    int rv;
+
+    for (rv = 0; rv < ES_REASON_COUNT; rv++) {
+        const char *code = es_reason((es_rv_t)rv)->code;
+
+        do {
+            hash = (hash ^ (unsigned char)*code) * 0x100000001b3u;
+        } while (*code++);
+    }
+    return hash;
+}
+
+static events_t *attach_events(unsigned char *memory)
+{
+    events_t *events = (events_t *)(void *)(memory + PAGE);
+    apr_uint64_t list = list_of_reasons();
+    apr_size_t i;
+
+    if (atomic_load(&events->list) != list) {
+        for (i = 0; i < sizeof events->count / sizeof events->count[0]; i++) {
+            atomic_store(&events->count[i], 0);
+        }
+        atomic_store(&events->list, list);
+    }
+    return events;
 }
 
 es_rv_t es_shm_format(void *memory, apr_size_t size, es_why_t *why)
@@ -100,7 +159,11 @@ es_rv_t es_shm_format(void *memory, apr_size_t size, es_why_t *why)
     }
     atomic_store(&header->magic, 0);
     *header = header_for(size);
+    memset(octets + PAGE, 0, sizeof(events_t));
     rv = es_table_format(octets + header->table_at, header->table_size, why);
+    if (rv == ES_OK) {
+        rv = es_index_format(octets + header->index_at, header->index_size, why);
+    }
     if (rv == ES_OK) {
         rv = es_replay_format(octets + header->marks_at, header->marks_size, why);
     }
@@ -118,12 +181,72 @@ static es_rv_t store_find(es_stored_t *stored, es_store_t *store, const es_hash_
     return es_table_find(stored, shm->table, key, now, why, pool);
 }
 
-static es_rv_t store_insert(es_store_t *store, const es_hash_t *key, es_bytes_t record, apr_time_t expires,
-                            apr_time_t now, es_why_t *why)
+/* As for blocks: others go before there is no room. */
+static es_rv_t add_entry(es_shm_t *shm, const es_hash_t *subject, const es_table_spot_t *spot, apr_time_t now,
+                         es_why_t *why)
+{
+    es_rv_t rv;
+    int try = 0;
+
+    for (;;) {
+        es_why_t tried = ES_WHY_INIT;
+
+        rv = es_index_add(shm->index, shm->table, subject, spot, &tried);
+        if (rv != ES_STORE_FULL || try++ == EVICTIONS || !es_table_evict(shm->table, now)) {
+            return rv == ES_OK ? ES_OK : es_fail(why, rv, "%s", tried.text);
+        }
+    }
+}
+
+/* The entries of a record that is in the table already. */
+static es_rv_t add_entries(es_shm_t *shm, const es_hash_t *key, const es_hash_t *subjects, int n_subjects,
+                           apr_time_t now, es_why_t *why)
+{
+    es_table_spot_t spot;
+    es_rv_t rv = n_subjects > 0 ? es_table_locate(&spot, shm->table, key, why) : ES_OK;
+    int i;
+
+    /* It may be gone again, evicted for somebody else's: then its entries were free from the beginning. */
+    for (i = 0; i < n_subjects && rv == ES_OK; i++) {
+        rv = add_entry(shm, &subjects[i], &spot, now, why);
+    }
+    return rv;
+}
+
+static es_rv_t store_insert(es_store_t *store, const es_hash_t *key, es_bytes_t record, const es_hash_t *subjects,
+                            int n_subjects, apr_time_t expires, apr_time_t now, es_why_t *why)
 {
     es_shm_t *shm = store->self;
+    es_rv_t rv = es_table_insert(shm->table, key, record, expires, now, why);
 
-    return es_table_insert(shm->table, key, record, expires, now, why);
+    if (rv == ES_OK && (rv = add_entries(shm, key, subjects, n_subjects, now, why)) != ES_OK) {
+        es_table_remove(NULL, shm->table, key, why);
+    }
+    return rv;
+}
+
+static es_rv_t store_list(es_listed_t **listed, int *n_listed, es_store_t *store, const es_hash_t *subject,
+                          apr_time_t now, es_why_t *why, apr_pool_t *pool)
+{
+    es_shm_t *shm = store->self;
+    const es_table_spot_t *spots;
+    int i, n = 0, n_spots = es_index_find(&spots, shm->index, shm->table, subject, pool);
+    es_listed_t *found = apr_palloc(pool, (apr_size_t)(n_spots + 1) * sizeof *found);
+
+    for (i = 0; i < n_spots; i++) {
+        es_rv_t rv;
+
+        if (!es_table_key_at(&found[n].key, shm->table, &spots[i])) {
+            continue;
+        }
+        if ((rv = es_table_find(&found[n].stored, shm->table, &found[n].key, now, why, pool)) != ES_OK) {
+            return rv;
+        }
+        n += found[n].stored.record.data != NULL;
+    }
+    *listed = found;
+    *n_listed = n;
+    return ES_OK;
 }
 
 static void store_touch(es_store_t *store, const es_hash_t *key, const es_stored_t *stored, apr_time_t now)
@@ -179,13 +302,17 @@ es_rv_t es_shm_attach(es_shm_t **shm, void *memory, apr_size_t size, es_why_t *w
     }
     rv = es_table_attach(&made->table, octets + expected.table_at, expected.table_size, why, pool);
     if (rv == ES_OK) {
+        rv = es_index_attach(&made->index, octets + expected.index_at, expected.index_size, why, pool);
+    }
+    if (rv == ES_OK) {
         rv = es_replay_attach(&made->marks, octets + expected.marks_at, expected.marks_size, why, pool);
     }
     if (rv != ES_OK) {
         return rv;
     }
-    made->store =
-        (es_store_t){ made, store_find, store_insert, store_touch, store_remove, store_mark_find, store_mark_add };
+    made->events = attach_events(octets);
+    made->store = (es_store_t){ made,         store_find, store_insert,    store_touch,
+                                store_remove, store_list, store_mark_find, store_mark_add };
     *shm = made;
     return ES_OK;
 }
@@ -194,10 +321,59 @@ es_rv_t es_shm_recover(es_shm_t *shm, es_why_t *why)
 {
     es_rv_t rv = es_table_recover(shm->table, why);
 
+    if (rv == ES_OK) {
+        rv = es_index_recover(shm->index, why);
+    }
     return rv == ES_OK ? es_replay_recover(shm->marks, why) : rv;
 }
 
 es_store_t *es_shm_store(es_shm_t *shm)
 {
     return &shm->store;
+}
+
+void es_shm_refuse_when_full(es_shm_t *shm, int refuses)
+{
+    es_table_keep_live(shm->table, refuses);
+}
+
+apr_uint64_t es_shm_unwarned(es_shm_t *shm, apr_time_t now)
+{
+    events_t *events = shm->events;
+    apr_uint64_t evicted = es_table_evicted(shm->table);
+    apr_uint64_t of = atomic_load_explicit(&events->warned_of, memory_order_relaxed);
+    apr_uint64_t at = atomic_load_explicit(&events->warned_at, memory_order_relaxed);
+    apr_time_t since = now - (apr_time_t)at;
+
+    /* A clock that was set back does not silence us. */
+    if (evicted == of || (since >= 0 && since < WARN_EVERY) ||
+        !atomic_compare_exchange_strong(&events->warned_at, &at, (apr_uint64_t)now)) {
+        return 0;
+    }
+    return evicted - atomic_exchange_explicit(&events->warned_of, evicted, memory_order_relaxed);
+}
+
+void es_shm_tidy(es_shm_t *shm, apr_time_t now)
+{
+    es_table_expire(shm->table, now, TIDY);
+}
+
+void es_shm_note(es_shm_t *shm, es_rv_t rv)
+{
+    if ((unsigned)rv < ES_REASON_COUNT) {
+        atomic_fetch_add_explicit(&shm->events->count[rv], 1, memory_order_relaxed);
+    }
+}
+
+apr_uint64_t es_shm_noted(const es_shm_t *shm, es_rv_t rv)
+{
+    return (unsigned)rv < ES_REASON_COUNT ? atomic_load_explicit(&shm->events->count[rv], memory_order_relaxed) : 0;
+}
+
+void es_shm_count(es_shm_counters_t *counters, es_shm_t *shm, apr_time_t now)
+{
+    es_table_count(&counters->table, shm->table);
+    es_replay_count(&counters->marks, shm->marks, now);
+    counters->signins = es_shm_noted(shm, ES_OK);
+    counters->oldest_mark = counters->marks.oldest;
 }

@@ -1,24 +1,26 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The shared memory as a whole: a header, the session table, the replay marks; and a store over them. Where the memory
- * comes from (a file, plain memory in tests) is the caller's business.
+ * The shared memory as a whole: a header, event counters, the session table, the index of subjects, the replay marks;
+ * and a store over them. Where the memory comes from (a file, plain memory in tests) is the caller's business.
  */
 #ifndef ES_SHM_H
 #define ES_SHM_H
 
 #include "base/es.h"
+#include "session/replay.h"
 #include "session/store.h"
+#include "session/table.h"
 
 typedef struct es_shm_t es_shm_t;
 
 /* Smallest size in octets, multiple of 4,096. */
 apr_size_t es_shm_minimum(void);
 
-/* Lays out header, table and marks. The header's magic is written last. */
+/* Lays out everything. The header's magic is written last. */
 es_rv_t es_shm_format(void *memory, apr_size_t size, es_why_t *why);
 
 /* Attaches. ES_CONFIG_STATE: not ours, another layout version, another size, or damaged; nothing of it is trusted then.
- */
+ * Writes only where the event counters are those of another list of reasons: they begin again at zero. */
 es_rv_t es_shm_attach(es_shm_t **shm, void *memory, apr_size_t size, es_why_t *why, apr_pool_t *pool);
 
 /* After a fresh start with nobody else attached: mutexes anew, shards checked. */
@@ -26,5 +28,30 @@ es_rv_t es_shm_recover(es_shm_t *shm, es_why_t *why);
 
 /* The store; lives as long as the handle. */
 es_store_t *es_shm_store(es_shm_t *shm);
+
+/* Whether a store that is full of live sessions refuses new ones (ES_STORE_FULL) or, which is the default, evicts one of
+ * the longest idle. Of this handle: set before it is used. */
+void es_shm_refuse_when_full(es_shm_t *shm, int refuses);
+
+/* Live sessions evicted that nobody was warned about yet; 0 also when the last warning, in whichever process, is less
+ * than a minute old. Whoever gets another number gives the warning. */
+apr_uint64_t es_shm_unwarned(es_shm_t *shm, apr_time_t now);
+
+/* Frees some of the records that have expired; a bounded step, a few thousand blocks looked at. */
+void es_shm_tidy(es_shm_t *shm, apr_time_t now);
+
+/* Counts one more event: a refusal by its reason, ES_OK for a session made. One relaxed atomic addition, so that any
+ * thread may do it on any path. */
+void es_shm_note(es_shm_t *shm, es_rv_t rv);
+apr_uint64_t es_shm_noted(const es_shm_t *shm, es_rv_t rv);
+
+typedef struct {
+    es_table_counters_t table;
+    es_replay_counters_t marks;
+    apr_uint64_t signins;   /* es_shm_noted of ES_OK */
+    apr_time_t oldest_mark; /* when the oldest mark still alive was set; 0: there is none */
+} es_shm_counters_t;
+/* Looks at every mark: for a status page, not for a request. */
+void es_shm_count(es_shm_counters_t *counters, es_shm_t *shm, apr_time_t now);
 
 #endif

@@ -17,19 +17,35 @@ typedef struct {
     apr_size_t slot; /* the store's own, for touch */
 } es_stored_t;
 
+/* A session of a list. */
+typedef struct {
+    es_hash_t key;
+    es_stored_t stored;
+} es_listed_t;
+
+#define ES_STORE_SUBJECTS 4 /* a session can be found by */
+
 struct es_store_t {
     void *self;
 
     /* Finds and copies; no lock, nothing written. An expired record is a miss. */
     es_rv_t (*find)(es_stored_t *stored, es_store_t *store, const es_hash_t *key, apr_time_t now, es_why_t *why,
                     apr_pool_t *pool);
-    /* Adds a record that lives until `expires`. ES_STORE_FULL, ES_RECORD_TOO_LARGE. */
-    es_rv_t (*insert)(es_store_t *store, const es_hash_t *key, es_bytes_t record, apr_time_t expires, apr_time_t now,
-                      es_why_t *why);
+    /* Adds a record that lives until `expires` and can be listed by its subjects, at most ES_STORE_SUBJECTS. All or
+     * nothing: a session that could not be found again by whoever must end it is not made. ES_STORE_FULL,
+     * ES_RECORD_TOO_LARGE. */
+    es_rv_t (*insert)(es_store_t *store, const es_hash_t *key, es_bytes_t record, const es_hash_t *subjects,
+                      int n_subjects, apr_time_t expires, apr_time_t now, es_why_t *why);
     /* Notes that the session found there was used; without a lock, a session that has gone meanwhile is left alone. */
     void (*touch)(es_store_t *store, const es_hash_t *key, const es_stored_t *stored, apr_time_t now);
     /* Ends the session; a miss is no error. *removed says whether there was one (may be NULL). */
     es_rv_t (*remove)(int *removed, es_store_t *store, const es_hash_t *key, es_why_t *why);
+
+    /* Lists the live sessions of a subject, in no order: all that were inserted under it before the call, and perhaps,
+     * by an accident of hashing, one of another subject. A store does not know what records say: the caller reads them
+     * before he ends anybody's session. The cost grows with the sessions listed, not with those there are. */
+    es_rv_t (*list)(es_listed_t **listed, int *n_listed, es_store_t *store, const es_hash_t *subject, apr_time_t now,
+                    es_why_t *why, apr_pool_t *pool);
 
     /* Is the mark there and alive? */
     es_rv_t (*mark_find)(int *found, es_store_t *store, const es_hash_t *mark, apr_time_t now, es_why_t *why);

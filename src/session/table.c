@@ -6,7 +6,7 @@
 #include "session/table_layout.h"
 
 #define MAGIC 0x31656c6261745345u /* "EStable1" on a little-endian machine */
-#define VERSION 1
+#define VERSION 2
 
 #define BLOCKS_LEAST 64
 #define BLOCKS_MOST 0x7fffffffu
@@ -331,6 +331,44 @@ void es_table_touch(es_table_t *table, const es_hash_t *key, const es_stored_t *
                                             memory_order_acq_rel, memory_order_relaxed);
 }
 
+void es_table_keep_live(es_table_t *table, int keeps)
+{
+    table->keeps_live = keeps;
+}
+
+/* The version is part of the state: a block that has been recycled since has another. */
+int es_table_holds(const es_table_t *table, const es_table_spot_t *spot)
+{
+    apr_uint32_t state;
+
+    if (spot->block >= table->n_blocks) {
+        return 0;
+    }
+    state = es_table_state(es_table_get64(&table->blocks[spot->block].life));
+    return state == spot->state && (state & 3) == ES_BLOCK_HEAD;
+}
+
+int es_table_key_at(es_hash_t *key, const es_table_t *table, const es_table_spot_t *spot)
+{
+    const apr_uint64_t life = (apr_uint64_t)spot->state << 32;
+    apr_uint64_t words[ES_TABLE_KEY_WORDS];
+
+    if (!es_table_holds(table, spot)) {
+        return 0;
+    }
+    es_table_get_key(words, &table->blocks[spot->block]);
+    if (!is_same(&table->blocks[spot->block], life)) {
+        return 0;
+    }
+    memcpy(key->octet, words, ES_HASH_LEN);
+    return 1;
+}
+
+apr_uint64_t es_table_evicted(const es_table_t *table)
+{
+    return es_table_get64(&table->pool->evicted);
+}
+
 void es_table_count(es_table_counters_t *counters, es_table_t *table)
 {
     es_table_counters_t sum;
@@ -340,6 +378,7 @@ void es_table_count(es_table_counters_t *counters, es_table_t *table)
     sum.blocks = table->n_blocks;
     sum.blocks_used = unused <= table->n_blocks ? table->n_blocks - unused : 0;
     sum.refused = es_table_get64(&table->pool->refused);
+    sum.evicted = es_table_evicted(table);
     sum.repaired = es_table_get32(&table->pool->repaired);
     for (i = 0; i < table->n_shards; i++) {
         const es_table_shard_t *shard = &table->shards[i];
@@ -348,7 +387,6 @@ void es_table_count(es_table_counters_t *counters, es_table_t *table)
         sum.inserted += es_table_get64(&shard->inserted);
         sum.removed += es_table_get64(&shard->removed);
         sum.expired += es_table_get64(&shard->expired);
-        sum.evicted += es_table_get64(&shard->evicted);
         sum.repaired += es_table_get32(&shard->repaired);
     }
     *counters = sum;

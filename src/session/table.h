@@ -38,16 +38,37 @@ es_rv_t es_table_recover(es_table_t *table, es_why_t *why);
 
 es_rv_t es_table_find(es_stored_t *stored, es_table_t *table, const es_hash_t *key, apr_time_t now, es_why_t *why,
                       apr_pool_t *pool);
-/* When full: expired records first, then the longest idle of a sample, of any session; ES_STORE_FULL only when even
- * that gives no room. A record that is already under the key is replaced. */
+/* When full: expired records first, then the longest idle of a sample, of any session; ES_STORE_FULL when even that
+ * gives no room, or live ones are to be kept. A record that is already under the key is replaced. */
 es_rv_t es_table_insert(es_table_t *table, const es_hash_t *key, es_bytes_t record, apr_time_t expires, apr_time_t now,
                         es_why_t *why);
 void es_table_touch(es_table_t *table, const es_hash_t *key, const es_stored_t *stored, apr_time_t now);
 es_rv_t es_table_remove(int *removed, es_table_t *table, const es_hash_t *key, es_why_t *why);
 
+/* Through this handle, live records are evicted for new ones or not. They are, unless this says otherwise. */
+void es_table_keep_live(es_table_t *table, int keeps);
+
+/* Takes some record out to make room: the expired of a shard, else the longest idle of a sample where live ones are not
+ * kept. Returns 0 when there was none to go. */
+int es_table_evict(es_table_t *table, apr_time_t now);
+
+/* A record's place: the block of its head, and the state that no other record there will have. */
+typedef struct {
+    apr_uint32_t block, state;
+} es_table_spot_t;
+
+/* Where the key's record is; state 0 when there is none. Takes the shard's mutex. */
+es_rv_t es_table_locate(es_table_spot_t *spot, es_table_t *table, const es_hash_t *key, es_why_t *why);
+/* Is the record that was there still in the table? Any octets may be asked for. */
+int es_table_holds(const es_table_t *table, const es_table_spot_t *spot);
+/* The key of the record; returns 0 when it is no longer there. */
+int es_table_key_at(es_hash_t *key, const es_table_t *table, const es_table_spot_t *spot);
+
 /* Frees at most `steps` expired records, starting where the last call stopped; returns how many. */
 int es_table_expire(es_table_t *table, apr_time_t now, int steps);
 
+/* Live records evicted since the table was made; one word to read. */
+apr_uint64_t es_table_evicted(const es_table_t *table);
 void es_table_count(es_table_counters_t *counters, es_table_t *table);
 
 #endif

@@ -68,7 +68,8 @@
  * When the pool is empty
  *   Each shard knows a time before which none of its records expires. So expired records anywhere are found without
  *   looking at live ones, and all of them go before the first live one. Then a shard that a killed writer left is
- *   repaired, since it may own blocks out of reach; and only then the longest idle of a sample is evicted.
+ *   repaired, since it may own blocks out of reach; and only then, unless the caller keeps the living, the longest idle
+ *   of a sample is evicted.
  */
 #ifndef ES_TABLE_LAYOUT_H
 #define ES_TABLE_LAYOUT_H
@@ -121,7 +122,7 @@ typedef struct {
     es_word32_t busy;                  /* a writer is inside, or died there */
     es_word32_t records;
     es_word32_t repaired;
-    es_word64_t inserted, removed, expired, evicted;
+    es_word64_t inserted, removed, expired;
 } es_table_shard_t;
 
 typedef struct {
@@ -131,7 +132,7 @@ typedef struct {
     es_word32_t cursor;           /* the shard where es_table_expire goes on */
     es_word32_t repaired;
     es_word64_t seed; /* where the next sample begins */
-    es_word64_t refused;
+    es_word64_t refused, evicted;
 } es_table_pool_t;
 
 /* Everything here is computed from the size, in each process for itself. */
@@ -143,6 +144,7 @@ struct es_table_t {
     apr_uint32_t n_shards;
     apr_uint32_t n_buckets; /* a shard */
     apr_uint32_t n_blocks;
+    int keeps_live; /* of this process: evicts nobody */
 };
 
 /* Where a key belongs. */

@@ -156,7 +156,6 @@ static int evict(es_table_t *table, apr_time_t now)
     apr_uint32_t index = sample(table, es_table_seconds(now));
     apr_uint64_t key[ES_TABLE_KEY_WORDS];
     es_table_place_t place;
-    es_table_shard_t *shard;
     es_word32_t *link;
 
     if (index == ES_TABLE_NIL) {
@@ -165,7 +164,6 @@ static int evict(es_table_t *table, apr_time_t now)
     es_table_get_key(key, &table->blocks[index]);
     /* Not locked yet: the key may be torn, or the record gone. Then it is not found. */
     place = es_table_place(table, key);
-    shard = &table->shards[place.shard];
     if (!es_table_enter(table, place.shard)) {
         return 0;
     }
@@ -174,10 +172,19 @@ static int evict(es_table_t *table, apr_time_t now)
         int live = es_table_time(&table->blocks[index].as.head.expires) > now;
 
         es_table_take_out(table, place.shard, link, index);
-        es_table_add64(live ? &shard->evicted : &shard->expired, 1);
+        if (live) {
+            atomic_fetch_add_explicit(&table->pool->evicted, 1, memory_order_relaxed);
+        } else {
+            es_table_add64(&table->shards[place.shard].expired, 1);
+        }
     }
     es_table_leave(table, place.shard);
     return link != NULL;
+}
+
+int es_table_evict(es_table_t *table, apr_time_t now)
+{
+    return expire_one_shard(table, now) || (!table->keeps_live && evict(table, now));
 }
 
 int es_table_make_room(es_table_t *table, apr_uint32_t count, apr_time_t now)
@@ -196,6 +203,9 @@ int es_table_make_room(es_table_t *table, apr_uint32_t count, apr_time_t now)
             repair_left_shards(table);
             repaired = 1;
             continue;
+        }
+        if (table->keeps_live) {
+            break;
         }
         misses += !evict(table, now);
     }

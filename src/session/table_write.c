@@ -349,3 +349,24 @@ es_rv_t es_table_remove(int *removed, es_table_t *table, const es_hash_t *key, e
     }
     return ES_OK;
 }
+
+es_rv_t es_table_locate(es_table_spot_t *spot, es_table_t *table, const es_hash_t *key, es_why_t *why)
+{
+    apr_uint64_t words[ES_TABLE_KEY_WORDS];
+    es_table_spot_t found = { 0, 0 };
+    es_table_place_t place;
+    apr_uint32_t index;
+
+    es_table_key_words(words, key);
+    place = es_table_place(table, words);
+    if (!es_table_enter(table, place.shard)) {
+        return fail_lock(why, place.shard);
+    }
+    if (es_table_find_link(&index, table, place, words)) {
+        found.block = index;
+        found.state = es_table_state(es_table_get64(&table->blocks[index].life));
+    }
+    es_table_leave(table, place.shard);
+    *spot = found;
+    return ES_OK;
+}

@@ -108,11 +108,14 @@ ENTRA = '    EntraSAMLMetadata "${ROOT}/entra.xml"'
 
 class Httpd:
     """One server. `vhost`, `plain` and `server` are lines for the TLS virtual host, the plain one and the main server;
-    `entra` are the directives that make the virtual host one of ours."""
+    `entra` are the directives that make the virtual host one of ours, `without` the modules of httpd it lacks."""
 
-    def __init__(self, tools, *, vhost="", plain="", server="", entra=ENTRA, mpm="event", define=None, metadata=b""):
+    def __init__(
+        self, tools, *, vhost="", plain="", server="", entra=ENTRA, mpm="event", define=None, metadata=b"", without=()
+    ):
         self.tools = tools
         self.mpm = mpm
+        self.without = without
         self.text = {"vhost": vhost, "plain": plain, "server": server, "entra": entra}
         self.define = define or {}
         # Not pytest's own temporary folder: that is closed to the user the children run as.
@@ -164,7 +167,7 @@ class Httpd:
             root=self.root,
             host=HOST,
             defines="\n".join(f'Define {name} "{value}"' for name, value in self.define.items()),
-            modules="\n".join(self.tools.load_lines(self.mpm, cgi)),
+            modules="\n".join(self.tools.load_lines(self.mpm, cgi, self.without)),
             module=self.tools.module,
             user=f"User {self.tools.user}\nGroup {self.tools.group}" if os.geteuid() == 0 else "",
             processes=PROCESSES[self.mpm],

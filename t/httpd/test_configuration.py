@@ -184,7 +184,7 @@ def test_hosts_that_share_sessions_agree_on_names(make, other):
     status, printed = configtest(make(mine + SECTION, plain=SHARED + mine.split("\n", 1)[1]))
     assert status == 0, printed
     status, printed = configtest(make(mine + SECTION, plain=SHARED + other))
-    assert status != 0 and "reason=config-shared:" in printed, printed
+    assert status != 0 and REASONS["config-shared"].remedy in printed, printed
 
 
 def test_every_fault_is_told_at_once(make):

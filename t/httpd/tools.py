@@ -33,11 +33,11 @@ class Tools:
         self.builtin = set(re.findall(r"^\s+(?:mod_)?(\w+)\.c$", run(self.httpd, "-l"), re.MULTILINE))
         self.certificate, self.key = make_certificate(folder)
 
-    def load_lines(self, mpm, cgi):
-        """LoadModule lines for what is not compiled in."""
+    def load_lines(self, mpm, cgi, without=()):
+        """LoadModule lines for what is not compiled in, nor named in `without`."""
         for pattern in MODULES:
             name = pattern.format(mpm=mpm, cgi=cgi)
-            if name not in self.builtin:
+            if name not in self.builtin and name not in without:
                 yield f'LoadModule {name}_module "{self.libexec}/mod_{name}.so"'
 
     def compile(self, source, module):

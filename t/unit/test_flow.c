@@ -337,6 +337,87 @@ START_TEST(signing_in_again_ends_the_old_session)
 }
 END_TEST
 
+#define ENTRA_CLAIM(name, value)                                                                                       \
+    "<Attribute Name=\"http://schemas.microsoft.com/identity/claims/" name "\"><AttributeValue>" value                 \
+    "</AttributeValue></Attribute>"
+#define TENANT ENTRA_CLAIM("tenantid", "7f3a1c52-9d4e-4b60-8a17-2c5d9e0b1f34")
+
+/* Signs in with another browser; its session cookie. */
+static char *sign_in_anew(const char *attributes, int ended)
+{
+    es_acs_report_t report;
+    es_acs_form_t form;
+    es_answer_t answer;
+    es_why_t why;
+
+    session_cookie = binding_cookie = NULL;
+    form = entra(start("/page"), (idp_response_t){ .attributes = attributes });
+    ck_assert_reason(post(&answer, &report, &form, &why), ES_OK, why);
+    ck_assert_int_eq(report.n_ended, ended);
+    flow.now += SECONDS(10);
+    return session_cookie;
+}
+
+static es_rv_t resume_with(char *cookie)
+{
+    es_session_t session;
+
+    session_cookie = cookie;
+    return resume(&session);
+}
+
+START_TEST(a_user_has_so_many_sessions_and_no_more)
+{
+    const char *ada = ALICE TENANT ENTRA_CLAIM("objectidentifier", "ada");
+    const char *ben = ALICE TENANT ENTRA_CLAIM("objectidentifier", "ben"); /* of the same name, and yet another */
+    char *first, *second, *third, *bens;
+
+    use_memory(1024 * 1024);
+    first = sign_in_anew(ada, 0);
+    second = sign_in_anew(ada, 0);
+    site.sessions_per_user = 2;
+    bens = sign_in_anew(ben, 0);
+    flow.now += IDLE / 2;
+    ck_assert_int_eq(resume_with(first), ES_OK); /* and so is not the longest idle any more */
+    third = sign_in_anew(ada, 1);
+    ck_assert_int_eq(resume_with(second), ES_SESSION_NONE);
+    ck_assert(resume_with(first) == ES_OK && resume_with(third) == ES_OK && resume_with(bens) == ES_OK);
+    site.sessions_per_user = 1;
+    second = sign_in_anew(ada, 2);
+    ck_assert(resume_with(first) == ES_SESSION_NONE && resume_with(third) == ES_SESSION_NONE);
+    ck_assert(resume_with(second) == ES_OK && resume_with(bens) == ES_OK);
+}
+END_TEST
+
+START_TEST(without_an_object_id_the_name_id_counts)
+{
+    char *first, *second;
+
+    site.sessions_per_user = 1;
+    first = sign_in_anew(ALICE, 0);
+    second = sign_in_anew(ALICE, 1);
+    ck_assert(resume_with(first) == ES_SESSION_NONE && resume_with(second) == ES_OK);
+}
+END_TEST
+
+START_TEST(the_session_that_is_replaced_does_not_count)
+{
+    es_acs_report_t report;
+    es_acs_form_t form;
+    es_answer_t answer;
+    es_why_t why;
+    char *other;
+
+    site.sessions_per_user = 2;
+    other = sign_in_anew(ALICE, 0);
+    sign_in_anew(ALICE, 0);
+    form = entra(start("/page"), (idp_response_t){ 0 }); /* with the cookie of the second */
+    ck_assert_reason(post(&answer, &report, &form, &why), ES_OK, why);
+    ck_assert_int_eq(report.n_ended, 0);
+    ck_assert_int_eq(resume_with(other), ES_OK);
+}
+END_TEST
+
 START_TEST(what_was_not_started_here_is_refused)
 {
     const char *redirect = start("/page");
@@ -441,23 +522,7 @@ START_TEST(a_user_without_a_name_is_refused_by_name)
 }
 END_TEST
 
-START_TEST(every_cookie_of_our_name_is_tried)
-{
-    es_acs_form_t form = entra(start("/page"), (idp_response_t){ 0 });
-    es_acs_report_t report;
-    es_session_t session;
-    es_answer_t answer;
-    es_why_t why;
-
-    ck_assert_reason(post(&answer, &report, &form, &why), ES_OK, why);
-    flow.cookies = apr_psprintf(unit_pool, "%s=planted; %s=%043d; %s", site.connection->session_cookie,
-                                site.connection->session_cookie, 0, session_cookie);
-    why = (es_why_t)ES_WHY_INIT;
-    ck_assert_reason(es_resume_find(&session, &flow, LIFETIME, IDLE, &why), ES_OK, why);
-}
-END_TEST
-
-START_TEST(only_so_many_cookies_are_tried)
+START_TEST(every_cookie_of_our_name_is_tried_up_to_a_limit)
 {
     es_acs_form_t form = entra(start("/page"), (idp_response_t){ 0 });
     es_acs_report_t report;
@@ -514,13 +579,15 @@ Suite *suite_flow(void)
     tcase_add_test(tcase, a_session_cookie_that_never_comes_back_gets_a_page);
     tcase_add_test(tcase, signing_out_and_in_again_is_no_loop);
     tcase_add_test(tcase, signing_in_again_ends_the_old_session);
+    tcase_add_test(tcase, a_user_has_so_many_sessions_and_no_more);
+    tcase_add_test(tcase, without_an_object_id_the_name_id_counts);
+    tcase_add_test(tcase, the_session_that_is_replaced_does_not_count);
     tcase_add_test(tcase, what_was_not_started_here_is_refused);
     tcase_add_test(tcase, what_entra_says_is_explained);
     tcase_add_test(tcase, an_unsolicited_response_is_refused);
     tcase_add_test(tcase, a_session_ends_when_it_must);
     tcase_add_test(tcase, a_user_without_a_name_is_refused_by_name);
-    tcase_add_test(tcase, every_cookie_of_our_name_is_tried);
-    tcase_add_test(tcase, only_so_many_cookies_are_tried);
+    tcase_add_test(tcase, every_cookie_of_our_name_is_tried_up_to_a_limit);
     tcase_add_test(tcase, return_addresses_pass_the_gate);
     return suite;
 }

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Finding a subject's sessions and ending them.
+ */
+#include "flow/subject.h"
+
+#include <stdlib.h>
+
+/* A session of the subject, for sorting. */
+typedef struct {
+    es_hash_t key;
+    apr_time_t last_used, created;
+} mine_t;
+
+/* Pieces of text, each with its NUL, so that none runs into the next. */
+static es_hash_t hash_of(const char *kind, const es_connection_id_t *connection, const char *first, const char *second)
+{
+    const es_bytes_t pieces[] = { es_bytes(kind, strlen(kind) + 1), es_bytes(connection, sizeof *connection),
+                                  es_bytes(first, strlen(first) + 1), es_bytes(second, strlen(second) + 1) };
+
+    return es_crypto_sha256_of(pieces, 4);
+}
+
+/* A claim with one value, NULL where it is absent, or has several. */
+static const char *value_of(const es_session_t *session, const char *name)
+{
+    es_session_claim_t claim;
+
+    return es_session_find(&claim, session, es_claims_find(name), name) && claim.count == 1 && *claim.joined
+               ? claim.joined
+               : NULL;
+}
+
+int es_subject_of(es_hash_t *subject, es_subject_kind_t kind, const es_session_t *session)
+{
+    const char *tenant, *object;
+
+    switch (kind) {
+    case ES_SUBJECT_USER:
+        tenant = value_of(session, "tenantid");
+        object = value_of(session, "objectidentifier");
+        if (tenant && object) {
+            *subject = hash_of("user", &session->connection, tenant, object);
+            return 1;
+        }
+        return 0;
+    case ES_SUBJECT_NAME_ID:
+        if (*session->name_id) {
+            *subject = hash_of("name id", &session->connection, session->name_id, "");
+            return 1;
+        }
+        return 0;
+    case ES_SUBJECT_SESSION_INDEX:
+        if (*session->session_index) {
+            *subject = hash_of("session index", &session->connection, session->session_index, "");
+            return 1;
+        }
+        return 0;
+    case ES_SUBJECTS:
+        break;
+    }
+    return 0;
+}
+
+int es_subject_all(es_hash_t subjects[ES_SUBJECTS], const es_session_t *session)
+{
+    int kind, n = 0;
+
+    for (kind = 0; kind < ES_SUBJECTS; kind++) {
+        n += es_subject_of(&subjects[n], (es_subject_kind_t)kind, session);
+    }
+    return n;
+}
+
+/* Is the session of a list one of the subject's? The store does not promise it. */
+static int is_of(es_session_t *session, const es_listed_t *listed, es_subject_kind_t kind, const es_hash_t *subject)
+{
+    es_why_t ignored = ES_WHY_INIT;
+    es_hash_t found;
+
+    return es_session_read(session, listed->stored.record, &ignored) == ES_OK && es_subject_of(&found, kind, session) &&
+           memcmp(&found, subject, sizeof found) == 0;
+}
+
+/* The session used last first; of two used in the same second, the younger. */
+static int compare(const void *a, const void *b)
+{
+    const mine_t *x = a, *y = b;
+
+    if (x->last_used != y->last_used) {
+        return x->last_used > y->last_used ? -1 : 1;
+    }
+    return x->created > y->created ? -1 : x->created < y->created;
+}
+
+es_rv_t es_subject_end(int *ended, const es_flow_t *flow, es_subject_kind_t kind, const es_hash_t *subject, int most,
+                       const es_hash_t *kept, es_why_t *why)
+{
+    es_store_t *store = flow->store;
+    int i, n_listed, n = 0, count = 0;
+    es_listed_t *listed;
+    mine_t *mine;
+    es_rv_t rv = store->list(&listed, &n_listed, store, subject, flow->now, why, flow->pool);
+
+    if (rv != ES_OK) {
+        return rv;
+    }
+    mine = apr_palloc(flow->pool, (apr_size_t)(n_listed + 1) * sizeof *mine);
+    for (i = 0; i < n_listed; i++) {
+        es_session_t session;
+
+        if (is_of(&session, &listed[i], kind, subject)) {
+            const int is_kept = kept && memcmp(&listed[i].key, kept, sizeof *kept) == 0;
+
+            mine[n++] =
+                (mine_t){ listed[i].key, is_kept ? APR_INT64_MAX : listed[i].stored.last_used, session.created };
+        }
+    }
+    qsort(mine, (size_t)n, sizeof *mine, compare);
+    for (i = most; i < n; i++) {
+        int removed = 0;
+
+        if ((rv = store->remove(&removed, store, &mine[i].key, why)) != ES_OK) {
+            return rv;
+        }
+        count += removed;
+    }
+    *ended = count;
+    return ES_OK;
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The section in mod_status: how full the shared memory is, what has happened, and why sign-ins were refused. Only sums:
+ * no user, no session, nothing that came with a request. docs/operations.md explains each line; a lint holds the two
+ * together.
+ */
+#include "httpd/mes.h"
+
+#include "base/codec.h"
+
+#include <apr_strings.h>
+#include <http_protocol.h>
+#include <mod_status.h>
+
+typedef enum { COUNT, OCTETS, TENTHS, SECONDS } unit_t;
+
+/* The first list of figures is what is there now, the second what has happened since the memory was laid out. */
+typedef enum {
+    SESSIONS,
+    SESSION_OCTETS,
+    TABLE_OCTETS,
+    TABLE_USED,
+    TABLE_FILL,
+    MARKS,
+    MARK_OCTETS,
+    MARK_USED,
+    MARK_FILL,
+    OLDEST_MARK,
+    SIGN_INS,
+    REMOVED,
+    EXPIRED,
+    EVICTED,
+    REFUSED,
+    REPAIRS,
+    MARKS_SET,
+    MARKS_REFUSED,
+    FIGURES
+} figure_t;
+#define FIRST_EVENT SIGN_INS
+
+/* The names are for programs and never change their meaning; the labels are for people. */
+static const struct {
+    const char *name;
+    unit_t unit;
+    const char *label;
+} figures[FIGURES] = {
+    [SESSIONS] = { "EntraSAMLSessions", COUNT, "Sessions" },
+    [SESSION_OCTETS] = { "EntraSAMLSessionOctets", OCTETS, "Room a session takes on average" },
+    [TABLE_OCTETS] = { "EntraSAMLTableOctets", OCTETS, "Session table" },
+    [TABLE_USED] = { "EntraSAMLTableOctetsUsed", OCTETS, "Session table, used" },
+    [TABLE_FILL] = { "EntraSAMLTablePercent", TENTHS, "Session table, fill" },
+    [MARKS] = { "EntraSAMLMarks", COUNT, "Replay marks" },
+    [MARK_OCTETS] = { "EntraSAMLMarkOctets", OCTETS, "Memory of replay marks" },
+    [MARK_USED] = { "EntraSAMLMarkOctetsUsed", OCTETS, "Memory of replay marks, used" },
+    [MARK_FILL] = { "EntraSAMLMarkPercent", TENTHS, "Memory of replay marks, fill" },
+    [OLDEST_MARK] = { "EntraSAMLOldestMarkAge", SECONDS, "Age of the oldest replay mark" },
+    [SIGN_INS] = { "EntraSAMLSignIns", COUNT, "Sign-ins" },
+    [REMOVED] = { "EntraSAMLSessionsEnded", COUNT, "Sessions ended by sign-out or a newer sign-in" },
+    [EXPIRED] = { "EntraSAMLSessionsExpired", COUNT, "Sessions cleared away after their time" },
+    [EVICTED] = { "EntraSAMLSessionsEvicted", COUNT, "Live sessions given up for lack of room" },
+    [REFUSED] = { "EntraSAMLSessionsRefused", COUNT, "Sessions refused for lack of room" },
+    [REPAIRS] = { "EntraSAMLRepairs", COUNT, "Repairs (one at each full start)" },
+    [MARKS_SET] = { "EntraSAMLMarksSet", COUNT, "Replay marks set" },
+    [MARKS_REFUSED] = { "EntraSAMLMarksRefused", COUNT, "Replay marks refused for lack of room" },
+};
+
+static apr_uint64_t tenths(apr_uint64_t part, apr_uint64_t whole)
+{
+    return whole ? part * 1000 / whole : 0;
+}
+
+/* A session that has expired takes its place until somebody needs it: some are cleared away first, so that a quiet
+ * server, too, shows what is alive. */
+static void measure(apr_uint64_t value[FIGURES], es_shm_t *shm)
+{
+    const apr_time_t now = apr_time_now();
+    es_shm_counters_t count;
+
+    es_shm_tidy(shm, now);
+    es_shm_count(&count, shm, now);
+    value[SESSIONS] = count.table.records;
+    value[TABLE_OCTETS] = count.table.blocks * ES_TABLE_BLOCK;
+    value[TABLE_USED] = count.table.blocks_used * ES_TABLE_BLOCK;
+    value[TABLE_FILL] = tenths(count.table.blocks_used, count.table.blocks);
+    value[SESSION_OCTETS] = count.table.records ? value[TABLE_USED] / count.table.records : 0;
+    value[MARKS] = count.marks.used;
+    value[MARK_OCTETS] = count.marks.room * ES_REPLAY_MARK;
+    value[MARK_USED] = count.marks.used * ES_REPLAY_MARK;
+    value[MARK_FILL] = tenths(count.marks.used, count.marks.room);
+    value[OLDEST_MARK] = count.oldest_mark && count.oldest_mark < now ? apr_time_sec(now - count.oldest_mark) : 0;
+    value[SIGN_INS] = count.signins;
+    value[REMOVED] = count.table.removed;
+    value[EXPIRED] = count.table.expired;
+    value[EVICTED] = count.table.evicted;
+    value[REFUSED] = count.table.refused;
+    value[REPAIRS] = count.table.repaired;
+    value[MARKS_SET] = count.marks.added;
+    value[MARKS_REFUSED] = count.marks.refused;
+}
+
+/* ---- for programs -------------------------------------------------------------------------------------------- */
+
+static const char *as_number(figure_t figure, apr_uint64_t value, apr_pool_t *pool)
+{
+    if (figures[figure].unit == TENTHS) {
+        return apr_psprintf(pool, "%" APR_UINT64_T_FMT ".%d", value / 10, (int)(value % 10));
+    }
+    return apr_psprintf(pool, "%" APR_UINT64_T_FMT, value);
+}
+
+static void put_lines(request_rec *r, const apr_uint64_t value[FIGURES], const es_shm_t *shm)
+{
+    int i;
+
+    for (i = 0; i < FIGURES; i++) {
+        ap_rprintf(r, "%s: %s\n", figures[i].name, as_number(i, value[i], r->pool));
+    }
+    for (i = ES_OK + 1; i < ES_REASON_COUNT; i++) {
+        const apr_uint64_t times = es_shm_noted(shm, i);
+
+        if (times) {
+            ap_rprintf(r, "EntraSAMLReason-%s: %" APR_UINT64_T_FMT "\n", es_reason(i)->code, times);
+        }
+    }
+}
+
+/* ---- for people ---------------------------------------------------------------------------------------------- */
+
+static const char *as_words(figure_t figure, apr_uint64_t value, apr_pool_t *pool)
+{
+    const char *number = as_number(figure, value, pool);
+
+    switch (figures[figure].unit) {
+    case OCTETS:
+        return value < 10 * 1024 ? apr_psprintf(pool, "%s octets", number)
+                                 : apr_psprintf(pool, "%s octets (%.1f MiB)", number, (double)value / (1024 * 1024));
+    case TENTHS:
+        return apr_psprintf(pool, "%s %%", number);
+    case SECONDS:
+        return apr_psprintf(pool, "%" APR_UINT64_T_FMT " min %d s", value / 60, (int)(value % 60));
+    case COUNT:
+        break;
+    }
+    return number;
+}
+
+/* With a caption above, and room between one table and the next. */
+#define TABLE                                                                                                          \
+    "<table border=\"1\" cellpadding=\"3\" style=\"margin:1em 0\">\n<caption style=\"text-align:left\">%s</caption>\n"
+
+static void put_table(request_rec *r, const char *caption, const apr_uint64_t value[FIGURES], int from, int to)
+{
+    int i;
+
+    ap_rprintf(r, TABLE "<thead><tr><th scope=\"col\">What</th><th scope=\"col\">Value</th></tr></thead>\n<tbody>\n",
+               caption);
+    for (i = from; i < to; i++) {
+        ap_rprintf(r, "<tr><th scope=\"row\" align=\"left\">%s</th><td align=\"right\">%s</td></tr>\n",
+                   figures[i].label, as_words(i, value[i], r->pool));
+    }
+    ap_rputs("</tbody>\n</table>\n", r);
+}
+
+static void put_reasons(request_rec *r, const es_shm_t *shm)
+{
+    int i;
+
+    ap_rprintf(r,
+               TABLE "<thead><tr><th scope=\"col\">Reason</th><th scope=\"col\">Times</th>"
+                     "<th scope=\"col\">What it means, or what to do</th></tr></thead>\n<tbody>\n",
+               "Refusals and renewed sign-ons by reason");
+    for (i = ES_OK + 1; i < ES_REASON_COUNT; i++) {
+        const apr_uint64_t times = es_shm_noted(shm, i);
+
+        if (times) {
+            ap_rprintf(r,
+                       "<tr><th scope=\"row\" align=\"left\">%s</th><td align=\"right\">%" APR_UINT64_T_FMT
+                       "</td><td>%s</td></tr>\n",
+                       es_codec_html(es_reason(i)->code, r->pool), times, es_codec_html(es_reason(i)->remedy, r->pool));
+        }
+    }
+    ap_rputs("</tbody>\n</table>\n", r);
+}
+
+/* mod_status says ISO-8859-1 and HTML 4.01: nothing here but ASCII, and attributes of that time. */
+int mes_status_show(request_rec *r, int flags)
+{
+    es_shm_t *shm = mes_state_shm();
+    apr_uint64_t value[FIGURES];
+
+    if (!shm) {
+        return DECLINED;
+    }
+    measure(value, shm);
+    if (flags & AP_STATUS_SHORT) {
+        put_lines(r, value, shm);
+        return OK;
+    }
+    ap_rputs("<hr />\n<h2 id=\"entra-saml\">Microsoft Entra ID sign-on (mod_entra_saml)</h2>\n", r);
+    if (flags & AP_STATUS_NOTABLE) {
+        ap_rputs("<pre>\n", r);
+        put_lines(r, value, shm);
+        ap_rputs("</pre>\n", r);
+        return OK;
+    }
+    put_table(r, "Shared memory now", value, 0, FIRST_EVENT);
+    put_table(r, "Since the shared memory was laid out", value, FIRST_EVENT, FIGURES);
+    put_reasons(r, shm);
+    return OK;
+}

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * A subject's sessions: found without looking at anybody else's, told apart from those of another, ended.
+ */
+#include "unit.h"
+
+#include "flow/subject.h"
+#include "session/shm.h"
+#include "table_tools.h"
+
+#define SECONDS(n) apr_time_from_sec(n)
+#define NOW SECONDS(1700000000)
+#define TENANT "7f3a1c52-9d4e-4b60-8a17-2c5d9e0b1f34"
+
+static es_shm_t *shm;
+static es_flow_t flow;
+
+static void open_store(void)
+{
+    apr_size_t size = 4 * 1024 * 1024;
+    void *memory = table_memory(size);
+    es_why_t why = ES_WHY_INIT;
+
+    ck_assert_reason(es_shm_format(memory, size, &why), ES_OK, why);
+    ck_assert_reason(es_shm_attach(&shm, memory, size, &why, unit_pool), ES_OK, why);
+    flow = (es_flow_t){ .store = es_shm_store(shm), .now = NOW, .pool = unit_pool };
+}
+
+/* Who signs in; NULL: the assertion does not say. */
+typedef struct {
+    const char *tenant, *object, *name_id, *index;
+    unsigned char connection;
+} who_t;
+
+static es_session_t record_of(const who_t *who)
+{
+    const char *const tenant[] = { who->tenant }, *const object[] = { who->object };
+    es_claim_t claims[2];
+    es_session_new_t fresh = { .created = flow.now,
+                               .user = "user",
+                               .name_id = who->name_id ? who->name_id : "",
+                               .name_id_format = "",
+                               .session_index = who->index ? who->index : "",
+                               .claims = claims };
+    es_why_t why = ES_WHY_INIT;
+    es_session_t session;
+    es_bytes_t record;
+
+    fresh.connection.octet[0] = who->connection;
+    if (who->tenant) {
+        claims[fresh.n_claims++] = (es_claim_t){ es_claims_find("tenantid"), "", "tenantid", 1, tenant };
+    }
+    if (who->object) {
+        claims[fresh.n_claims++] =
+            (es_claim_t){ es_claims_find("objectidentifier"), "", "objectidentifier", 1, object };
+    }
+    ck_assert_reason(es_session_pack(&record, &fresh, &why, unit_pool), ES_OK, why);
+    ck_assert_reason(es_session_read(&session, record, &why), ES_OK, why);
+    return session;
+}
+
+static void sign_in(unsigned number, const who_t *who)
+{
+    es_session_t session = record_of(who);
+    es_hash_t key = table_key(number), subjects[ES_SUBJECTS];
+    es_why_t why = ES_WHY_INIT;
+    int n = es_subject_all(subjects, &session);
+
+    ck_assert_reason(
+        flow.store->insert(flow.store, &key, session.record, subjects, n, NOW + SECONDS(28800), flow.now, &why), ES_OK,
+        why);
+}
+
+static int is_there(unsigned number)
+{
+    es_hash_t key = table_key(number);
+    es_why_t why = ES_WHY_INIT;
+    es_stored_t stored;
+
+    ck_assert_reason(flow.store->find(&stored, flow.store, &key, flow.now, &why, unit_pool), ES_OK, why);
+    return stored.record.data != NULL;
+}
+
+static void use(unsigned number)
+{
+    es_hash_t key = table_key(number);
+    es_why_t why = ES_WHY_INIT;
+    es_stored_t stored;
+
+    ck_assert_reason(flow.store->find(&stored, flow.store, &key, flow.now, &why, unit_pool), ES_OK, why);
+    flow.store->touch(flow.store, &key, &stored, flow.now);
+}
+
+static int end(const who_t *who, es_subject_kind_t kind, int most, const es_hash_t *kept)
+{
+    es_session_t session = record_of(who);
+    es_why_t why = ES_WHY_INIT;
+    es_hash_t subject;
+    int ended = -1;
+
+    ck_assert(es_subject_of(&subject, kind, &session));
+    ck_assert_reason(es_subject_end(&ended, &flow, kind, &subject, most, kept, &why), ES_OK, why);
+    return ended;
+}
+
+static const who_t ada = { TENANT, "ada", "ada@example.com", "_1", 1 };
+
+START_TEST(subjects_differ_in_everything_they_are_made_of)
+{
+    static const who_t others[] = {
+        { TENANT "x", "ada", "ada@example.com/", "_12", 1 }, { TENANT, "ada2", "Ada@example.com", "_2", 1 },
+        { TENANT, "ada", "ada@example.com", "_1", 2 },       { "7f3a1c52", "ada", "", "", 1 },
+        { "ada", TENANT, "_1", "ada@example.com", 1 },
+    };
+    es_session_t session = record_of(&ada);
+    es_hash_t mine[ES_SUBJECTS], theirs;
+
+    ck_assert_int_eq(es_subject_all(mine, &session), 3);
+    ck_assert(memcmp(&mine[0], &mine[1], sizeof mine[0]) && memcmp(&mine[1], &mine[2], sizeof mine[0]));
+    for (unsigned i = 0; i < sizeof others / sizeof *others; i++) {
+        session = record_of(&others[i]);
+        for (int kind = 0; kind < ES_SUBJECTS; kind++) {
+            for (int k = 0; es_subject_of(&theirs, (es_subject_kind_t)kind, &session) && k < ES_SUBJECTS; k++) {
+                ck_assert_msg(memcmp(&theirs, &mine[k], sizeof theirs) != 0, "of %u, kind %d is kind %d of ada", i,
+                              kind, k);
+            }
+        }
+    }
+}
+END_TEST
+
+START_TEST(what_is_not_said_is_no_subject)
+{
+    static const who_t whos[] = { { NULL, "ada", NULL, NULL, 1 },
+                                  { TENANT, NULL, NULL, NULL, 1 },
+                                  { "", "ada", "", "", 1 },
+                                  { TENANT, "", "", "", 1 } };
+    es_hash_t subjects[ES_SUBJECTS];
+
+    for (unsigned i = 0; i < sizeof whos / sizeof *whos; i++) {
+        es_session_t session = record_of(&whos[i]);
+
+        ck_assert_int_eq(es_subject_all(subjects, &session), 0);
+    }
+}
+END_TEST
+
+START_TEST(ends_all_of_a_subject_and_nobody_elses)
+{
+    const who_t again = { TENANT, "ada", "ada@example.com", "_2", 1 };
+    const who_t elsewhere = { TENANT, "ada", "ada@example.com", "_1", 2 };
+    const who_t ben = { TENANT, "ben", "ben@example.com", "_3", 1 };
+
+    open_store();
+    sign_in(1, &ada);
+    sign_in(2, &again);
+    sign_in(3, &elsewhere);
+    sign_in(4, &ben);
+    ck_assert_int_eq(end(&ada, ES_SUBJECT_SESSION_INDEX, 0, NULL), 1);
+    ck_assert(!is_there(1) && is_there(2) && is_there(3) && is_there(4));
+    ck_assert_int_eq(end(&ada, ES_SUBJECT_SESSION_INDEX, 0, NULL), 0);
+    sign_in(1, &ada);
+    ck_assert_int_eq(end(&ada, ES_SUBJECT_NAME_ID, 0, NULL), 2);
+    ck_assert(!is_there(1) && !is_there(2) && is_there(3) && is_there(4));
+    sign_in(1, &ada);
+    sign_in(2, &again);
+    ck_assert_int_eq(end(&again, ES_SUBJECT_USER, 0, NULL), 2);
+    ck_assert(!is_there(1) && !is_there(2) && is_there(3) && is_there(4));
+}
+END_TEST
+
+START_TEST(keeps_those_used_last)
+{
+    es_hash_t kept = table_key(1);
+
+    open_store();
+    for (unsigned n = 1; n <= 5; n++, flow.now += SECONDS(10)) {
+        sign_in(n, &ada);
+    }
+    use(2);
+    ck_assert_int_eq(end(&ada, ES_SUBJECT_USER, 5, NULL), 0);
+    ck_assert_int_eq(end(&ada, ES_SUBJECT_USER, 4, NULL), 1);
+    ck_assert(!is_there(1) && is_there(2) && is_there(3) && is_there(4) && is_there(5));
+    ck_assert_int_eq(end(&ada, ES_SUBJECT_USER, 2, NULL), 2);
+    ck_assert(is_there(2) && !is_there(3) && !is_there(4) && is_there(5));
+    flow.now -= SECONDS(3000); /* made after a clock was set back, the new session looks the oldest */
+    sign_in(1, &ada);
+    ck_assert_int_eq(end(&ada, ES_SUBJECT_USER, 1, &kept), 2);
+    ck_assert(is_there(1) && !is_there(2) && !is_there(5));
+}
+END_TEST
+
+/* The store lists by fingerprint; a record that says somebody else stays. */
+START_TEST(a_false_hit_ends_nobody)
+{
+    const who_t ben = { TENANT, "ben", "ben@example.com", "_3", 1 };
+    es_session_t adas = record_of(&ada), bens = record_of(&ben);
+    es_hash_t key = table_key(4), subject;
+    es_why_t why = ES_WHY_INIT;
+    es_listed_t *listed;
+    int n;
+
+    open_store();
+    sign_in(1, &ada);
+    ck_assert(es_subject_of(&subject, ES_SUBJECT_USER, &adas));
+    ck_assert_reason(flow.store->insert(flow.store, &key, bens.record, &subject, 1, NOW + SECONDS(28800), NOW, &why),
+                     ES_OK, why);
+    key = table_key(5);
+    ck_assert_reason(
+        flow.store->insert(flow.store, &key, es_bytes_of("no record"), &subject, 1, NOW + SECONDS(28800), NOW, &why),
+        ES_OK, why);
+    ck_assert_reason(flow.store->list(&listed, &n, flow.store, &subject, NOW, &why, unit_pool), ES_OK, why);
+    ck_assert_int_eq(n, 3);
+    ck_assert_int_eq(end(&ada, ES_SUBJECT_USER, 0, NULL), 1);
+    ck_assert(!is_there(1) && is_there(4) && is_there(5));
+}
+END_TEST
+
+START_TEST(the_expired_are_not_listed)
+{
+    es_session_t session = record_of(&ada);
+    es_why_t why = ES_WHY_INIT;
+    es_listed_t *listed;
+    es_hash_t subject;
+    int n;
+
+    open_store();
+    sign_in(1, &ada);
+    ck_assert(es_subject_of(&subject, ES_SUBJECT_USER, &session));
+    ck_assert_reason(flow.store->list(&listed, &n, flow.store, &subject, NOW + SECONDS(28800) - 1, &why, unit_pool),
+                     ES_OK, why);
+    ck_assert_int_eq(n, 1);
+    ck_assert_reason(flow.store->list(&listed, &n, flow.store, &subject, NOW + SECONDS(28800), &why, unit_pool), ES_OK,
+                     why);
+    ck_assert_int_eq(n, 0);
+}
+END_TEST
+
+Suite *suite_subject(void)
+{
+    Suite *suite = suite_create("subject");
+    TCase *subject = unit_case(suite, "subject");
+
+    tcase_add_test(subject, subjects_differ_in_everything_they_are_made_of);
+    tcase_add_test(subject, what_is_not_said_is_no_subject);
+    tcase_add_test(subject, ends_all_of_a_subject_and_nobody_elses);
+    tcase_add_test(subject, keeps_those_used_last);
+    tcase_add_test(subject, a_false_hit_ends_nobody);
+    tcase_add_test(subject, the_expired_are_not_listed);
+    return suite;
+}

@@ -81,7 +81,7 @@ int main(int argc, char **argv)
         const char *cookie;
 
         bench_must(es_session_token_make(&cookie, &key, &why, scratch), &why);
-        bench_must(store->insert(store, &key, record[i % USERS], now + site.keep, now, &why), &why);
+        bench_must(store->insert(store, &key, record[i % USERS], NULL, 0, now + site.keep, now, &why), &why);
         if (i % ((sessions + COOKIES - 1) / COOKIES) == 0) {
             printf("%s=%s\n", site.connection->session_cookie, cookie);
         }

@@ -10,7 +10,7 @@
 
 #include <xmlsec/keys.h>
 
-/* Read by many threads at once once the set is complete: es_dsig_verify duplicates what xmlsec would write to. */
+/* Many threads may read a set that is complete: es_dsig_verify duplicates what xmlsec would write to. */
 typedef struct {
     const char *thumbprint; /* SHA-1 of the DER, upper-case hex: what the portal calls Thumbprint */
     const char *subject;    /* RFC 2253, for the log */

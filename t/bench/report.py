@@ -33,7 +33,8 @@ def table(facts):
 
 
 def _case(fact):
-    return f"{fact['bench']}, {fact['groups']} groups, {_number(fact['sessions'])} sessions"
+    count = fact["sessions"]
+    return f"{fact['bench']}, {fact['groups']} groups, {_number(count)} session{'s' if count > 1 else ''}"
 
 
 def _add_request(made, fact):

@@ -41,9 +41,9 @@ def test_idle_lifetime_of_a_location(httpd, visitor):
     """Row 21: use keeps a session alive, a pause ends it there; elsewhere it goes on."""
     visitor.sign_in(f"{ENV}/idle")
     for _ in range(6):
-        time.sleep(0.8)
+        time.sleep(1.5)
         assert visitor.open(f"{ENV}/idle").status == 200
-    time.sleep(4.2)
+    time.sleep(8.2)
     page = visitor.open(f"{ENV}/idle")
     assert visitor.at_entra(page)
     assert httpd.log.find("session-idle")

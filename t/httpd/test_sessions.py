@@ -21,7 +21,7 @@ VHOST = """
         Require valid-user
     </Location>
     <Location "/cgi-bin/env/idle">
-        EntraSAMLSessionIdle 4s
+        EntraSAMLSessionIdle 8s
     </Location>
     <Location "/cgi-bin/env/short">
         EntraSAMLSessionLifetime 2s

@@ -9,13 +9,13 @@
 #include <apr_strings.h>
 #include <limits.h>
 
-typedef enum { KIND_TEXT, KIND_FILE, KIND_LIST, KIND_CLAIM, KIND_TIME, KIND_SIZE, KIND_CHOICE } kind_t;
+typedef enum { KIND_TEXT, KIND_FILE, KIND_LIST, KIND_CLAIM, KIND_TIME, KIND_SIZE, KIND_NUMBER, KIND_CHOICE } kind_t;
 
 /* How a directive is read, and where it is kept. */
 typedef struct {
     kind_t kind;
     int slot;
-    apr_int64_t min, max, fallback; /* of times and sizes; fallback of choices too */
+    apr_int64_t min, max, fallback; /* of times, sizes, numbers; fallback of choices too */
     const char *const *choices;
 } row_t;
 
@@ -34,8 +34,10 @@ static const unit_t time_units[] = { { "", SECONDS(1) },  { "ms", 1000 },
                                      { "s", SECONDS(1) }, { "min", SECONDS(60) },
                                      { "h", HOURS(1) },   { "d", HOURS(24) },
                                      { NULL, 0 } };
+static const unit_t number_units[] = { { "", 1 }, { NULL, 0 } };
 static const unit_t size_units[] = { { "", 1 }, { "K", KIB(1) }, { "M", MIB(1) }, { "G", GIB(1) }, { NULL, 0 } };
 
+static const char *const when_full[] = { "evict", "refuse", NULL };
 static const char *const unauthenticated[] = { "auto", "redirect", "401", NULL };
 
 static const char *set_server(cmd_parms *cmd, void *unused, int argc, char *const argv[]);
@@ -66,10 +68,14 @@ const command_rec mes_conf_directives[] = {
     SERVER("EntraSAMLResponseLimit", "SIZE, 4K to 16M: the largest POST the reply URL reads", .kind = KIND_SIZE,
            .slot = MES_RESPONSE_LIMIT, .min = KIB(4), .max = MIB(16), .fallback = MIB(1)),
     SERVER("EntraSAMLPageTemplate", "FILE: an HTML page for refusals", .kind = KIND_FILE, .slot = MES_PAGE_TEMPLATE),
+    SERVER("EntraSAMLSessionsPerUser", "NUMBER, 0 to 1000: how many sessions one user may have, 0 for any number",
+           .kind = KIND_NUMBER, .slot = MES_SESSIONS_PER_USER, .min = 0, .max = 1000, .fallback = 0),
     MAIN_SERVER("EntraSAMLStateDirectory", "DIRECTORY: for key file and sessions", .kind = KIND_FILE,
                 .slot = MES_STATE_DIRECTORY),
-    MAIN_SERVER("EntraSAMLSharedMemory", "SIZE, 1M to 64G: room for sessions", .kind = KIND_SIZE,
-                .slot = MES_SHARED_MEMORY, .min = MIB(1), .max = GIB(64), .fallback = MIB(32)),
+    MAIN_SERVER("EntraSAMLSharedMemory", "SIZE, 2M to 64G: room for sessions", .kind = KIND_SIZE,
+                .slot = MES_SHARED_MEMORY, .min = MIB(2), .max = GIB(64), .fallback = MIB(32)),
+    MAIN_SERVER("EntraSAMLWhenFull", "evict or refuse: what becomes of a sign-in when live sessions fill the memory",
+                .kind = KIND_CHOICE, .slot = MES_WHEN_FULL, .choices = when_full, .fallback = MES_WHEN_FULL_EVICT),
     LOCATION("EntraSAMLSessionLifetime", "TIME, 1s to 30d: how long after the sign-in a session is good here",
              .kind = KIND_TIME, .slot = MES_LIFETIME, .min = SECONDS(1), .max = HOURS(720), .fallback = HOURS(8)),
     LOCATION("EntraSAMLSessionIdle", "TIME, 1s to 30d: how long a session may go unused", .kind = KIND_TIME,
@@ -194,6 +200,8 @@ static es_rv_t set_value(mes_value_t *value, const cmd_parms *cmd, int argc, cha
         return read_number(&value->number, row, time_units, argv[0], help, why);
     case KIND_SIZE:
         return read_number(&value->number, row, size_units, argv[0], help, why);
+    case KIND_NUMBER:
+        return read_number(&value->number, row, number_units, argv[0], help, why);
     case KIND_CHOICE:
         return read_choice(&value->number, row, argv[0], help, why);
     }

@@ -39,20 +39,23 @@ typedef enum {
     MES_CLAIM,
     MES_RESPONSE_LIMIT,
     MES_PAGE_TEMPLATE,
+    MES_SESSIONS_PER_USER,
     MES_STATE_DIRECTORY,
     MES_SHARED_MEMORY,
+    MES_WHEN_FULL,
     MES_SERVER_SLOTS
 } mes_server_slot_t;
 typedef enum { MES_LIFETIME, MES_IDLE, MES_UNAUTHENTICATED, MES_LOCATION_SLOTS } mes_location_slot_t;
 
-/* What EntraSAMLUnauthenticated can say, in the order of its choices. */
+/* What EntraSAMLWhenFull and EntraSAMLUnauthenticated can say, in the order of their choices. */
+enum { MES_WHEN_FULL_EVICT, MES_WHEN_FULL_REFUSE };
 enum { MES_UNAUTHENTICATED_AUTO, MES_UNAUTHENTICATED_REDIRECT, MES_UNAUTHENTICATED_401 };
 
 /* One directive's value. */
 typedef struct {
     const ap_directive_t *at;       /* where it was said; NULL: nowhere, the rest is the default */
     const char *text;               /* of one argument */
-    apr_int64_t number;             /* of a time (microseconds), a size (octets), a choice (its index) */
+    apr_int64_t number;             /* of a time (microseconds), a size (octets), a choice (index), a number */
     const apr_array_header_t *list; /* of const char *, of several arguments; NULL where there are none */
 } mes_value_t;
 

@@ -24,6 +24,20 @@ static int redirect_to(request_rec *r, const char *location)
     return mes_io_redirect(r, &answer);
 }
 
+/* What a sign-in owes the others: expired sessions go, as many as come, so that expiry needs no clockwork of its own; and
+ * the administrator hears of live ones that had to go. */
+static void look_after_sessions(request_rec *r, const es_flow_t *flow, es_shm_t *shm)
+{
+    apr_uint64_t evicted;
+
+    es_shm_tidy(shm, flow->now);
+    evicted = es_shm_unwarned(shm, flow->now);
+    if (evicted > 0) {
+        mes_io_log(r, ES_SESSIONS_EVICTED,
+                   apr_psprintf(r->pool, "live sessions that had to go for new ones: %" APR_UINT64_T_FMT, evicted));
+    }
+}
+
 /* A bookmark, or Back on some browsers: to the default page, whose section decides what happens. */
 int mes_serve_acs(request_rec *r, const mes_site_t *site)
 {
@@ -55,7 +69,7 @@ int mes_serve_acs(request_rec *r, const mes_site_t *site)
     }
     if (report.user) {
         mes_io_log_signin(r, site, &report);
-        es_shm_tidy(site->state->shm, flow.now); /* as many come as go: expiry needs no clockwork of its own */
+        look_after_sessions(r, &flow, site->state->shm);
     }
     return mes_io_redirect(r, &answer);
 }

@@ -151,6 +151,7 @@ static es_rv_t open_state(mes_state_t *state, const char **note, const mes_serve
                           pool);
     if (rv == ES_OK) {
         state->store = es_shm_store(state->shm);
+        es_shm_refuse_when_full(state->shm, conf->value[MES_WHEN_FULL].number == MES_WHEN_FULL_REFUSE);
     }
     return rv;
 }

@@ -122,7 +122,10 @@ BROKEN = {
         SECTION.replace("valid-user", "entra-claim a~["),
         {},
     ),
-    "too little memory": ("EntraSAMLSharedMemory 4K", "config-value", SECTION, {"server": "EntraSAMLSharedMemory 4K"}),
+    "too little memory": ("EntraSAMLSharedMemory 1M", "config-value", SECTION, {"server": "EntraSAMLSharedMemory 1M"}),
+    "unknown way when full": ("EntraSAMLWhenFull", "config-value", SECTION, {"server": "EntraSAMLWhenFull panic"}),
+    "too many sessions": ("EntraSAMLSessionsPerUser", "config-value", "EntraSAMLSessionsPerUser 1001", {}),
+    "sessions with a unit": ("EntraSAMLSessionsPerUser", "config-value", "EntraSAMLSessionsPerUser 1K", {}),
 }
 
 

@@ -305,15 +305,16 @@ def test_a_refusal_without_a_virtual_host_of_ours(make_httpd):
 
 def test_a_full_table(make_httpd, entra):
     """Live sessions that had to go are counted; nobody is refused."""
-    httpd = make_httpd(vhost=VHOST, plain=PLAIN, server="EntraSAMLSharedMemory 1M")
+    httpd = make_httpd(vhost=VHOST, plain=PLAIN, server="EntraSAMLSharedMemory 2M")
     httpd.page("page.html", "PROTECTED page")
-    visitors = [Visitor(httpd.network, entra) for _ in range(40)]
+    visitors = [Visitor(httpd.network, entra) for _ in range(50)]
     for visitor in visitors:
         assert visitor.sign_in(PAGE, "tess").status == 200
+    httpd.expect("sessions-evicted")
     now = figures(httpd)
-    assert now["EntraSAMLSignIns"] == 40
+    assert now["EntraSAMLSignIns"] == 50
     assert now["EntraSAMLSessionsEvicted"] > 0 == now["EntraSAMLSessionsRefused"]
-    assert now["EntraSAMLSessions"] + now["EntraSAMLSessionsEvicted"] == 40
+    assert now["EntraSAMLSessions"] + now["EntraSAMLSessionsEvicted"] == 50
     assert now["EntraSAMLTablePercent"] > 90
     gone = sum(visitor.at_entra(visitor.open(PAGE)) for visitor in visitors)
     assert gone == now["EntraSAMLSessionsEvicted"]

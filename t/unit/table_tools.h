@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * A session table for tests, in memory that forked processes share, and sessions by number whose records prove
- * themselves whole. One table at a time.
+ * A session table for tests, in memory that forked processes share, filled with the records of table_records.h. One
+ * table at a time.
  */
 #ifndef TABLE_TOOLS_H
 #define TABLE_TOOLS_H
 
 #include "session/table.h"
+#include "table_records.h"
 
 /* Zeroed, aligned, shared with children. */
 void *table_memory(apr_size_t size);
@@ -16,12 +17,6 @@ es_table_t *table_new(apr_size_t size);
 es_table_t *table_again(void);
 void *table_memory_of(void);
 void table_free(void);
-
-es_hash_t table_key(unsigned number);
-/* A record of that session; each call makes another one. */
-es_bytes_t table_record(unsigned number, apr_size_t len, apr_pool_t *pool);
-/* Is the copy one record of that session, from one call, from the first octet to the last? */
-int table_is_whole(const es_stored_t *stored, unsigned number);
 
 /* Inserts, which must succeed. */
 void table_put(es_table_t *table, unsigned number, apr_size_t len, apr_time_t expires, apr_time_t now);

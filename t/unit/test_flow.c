@@ -11,9 +11,9 @@
 #include "flow/flow.h"
 #include "session/pending.h"
 #include "session/shm.h"
+#include "table_tools.h"
 
 #include <apr_strings.h>
-#include <stdlib.h>
 
 #define SECONDS(n) apr_time_from_sec(n)
 #define LIFETIME SECONDS(8 * 3600)
@@ -31,10 +31,9 @@ static char *session_cookie, *binding_cookie; /* "name=value" or NULL */
 static void use_memory(apr_size_t size)
 {
     es_why_t why = ES_WHY_INIT;
-    void *memory = NULL;
+    void *memory = table_memory(size);
     es_shm_t *shm;
 
-    ck_assert_int_eq(posix_memalign(&memory, 4096, size), 0);
     ck_assert_reason(es_shm_format(memory, size, &why), ES_OK, why);
     ck_assert_reason(es_shm_attach(&shm, memory, size, &why, unit_pool), ES_OK, why);
     flow.store = es_shm_store(shm);

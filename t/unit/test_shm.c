@@ -387,6 +387,25 @@ START_TEST(a_session_takes_little_memory)
 }
 END_TEST
 
+/* The smallest memory that may be configured: 2,000 groups with names as long as Entra allows, 256 characters, find room
+ * among sessions of others. */
+START_TEST(a_user_with_2000_groups_fits)
+{
+    apr_size_t size = 2 * 1024 * 1024;
+    unsigned char *memory = table_memory(size);
+    es_shm_t *shm = shm_new(memory, size);
+    es_store_t *store = es_shm_store(shm);
+    es_why_t why = ES_WHY_INIT;
+    unsigned n;
+
+    for (n = 0; n < 2000; n++) {
+        ck_assert_reason(insert(store, n, 900, 3, NOW, &why), ES_OK, why);
+    }
+    ck_assert_reason(insert(store, n, 2000 * (256 + 1 + 4) + 2000, 3, NOW + apr_time_from_sec(1), &why), ES_OK, why);
+    ck_assert_int_eq(list(store, 1000000 + n), 1);
+}
+END_TEST
+
 Suite *suite_shm(void)
 {
     Suite *suite = suite_create("shm");
@@ -403,5 +422,6 @@ Suite *suite_shm(void)
     tcase_add_loop_test(shm, the_table_is_full_before_the_index, 0, 2);
     tcase_add_test(shm, full_evicts_and_warns_or_refuses);
     tcase_add_test(shm, a_session_takes_little_memory);
+    tcase_add_test(shm, a_user_with_2000_groups_fits);
     return suite;
 }

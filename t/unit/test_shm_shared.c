@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The store over shared memory among threads: sign-ins, requests, lists and sign-outs of the same few users at once, as
+ * ThreadSanitizer likes to see them (make check-tsan).
+ */
+#include "unit.h"
+
+#include "session/shm.h"
+#include "table_records.h"
+#include "table_tools.h"
+
+#include <pthread.h>
+
+#define NOW apr_time_from_sec(1700000000)
+#define LATER (NOW + apr_time_from_sec(3600))
+
+#define THREADS 4
+#define ROUNDS 1500
+#define USERS 3
+#define MARKS 500
+
+typedef struct {
+    es_shm_t *shm;
+    _Atomic unsigned *winners; /* of each mark */
+    unsigned number;
+    unsigned wrong; /* Check's assertions belong to the main thread */
+} worker_t;
+
+/* The one session that this thread alone makes and ends. */
+static void use_own(worker_t *worker, unsigned round, apr_pool_t *pool)
+{
+    es_store_t *store = es_shm_store(worker->shm);
+    unsigned number = 100 + worker->number;
+    es_hash_t key = table_key(number), user = table_key(round % USERS);
+    es_why_t why = ES_WHY_INIT;
+    es_stored_t stored;
+    es_listed_t *listed;
+    int n_listed, removed = 0, seen = 0;
+
+    worker->wrong +=
+        store->insert(store, &key, table_record(number, 100 + round % 900, pool), &user, 1, LATER, NOW, &why) != ES_OK;
+    worker->wrong += store->find(&stored, store, &key, NOW, &why, pool) != ES_OK || !stored.record.data ||
+                     !table_is_whole(&stored, number);
+    store->touch(store, &key, &stored, NOW + apr_time_from_sec(round));
+    worker->wrong += store->list(&listed, &n_listed, store, &user, NOW, &why, pool) != ES_OK;
+    while (n_listed-- > 0) {
+        seen += memcmp(&listed[n_listed].key, &key, sizeof key) == 0;
+    }
+    worker->wrong += seen != 1;
+    worker->wrong += store->remove(&removed, store, &key, &why) != ES_OK || !removed;
+    es_shm_note(worker->shm, ES_OK);
+}
+
+/* A session that all of them make and end, and a mark that all of them want. */
+static void use_common(worker_t *worker, unsigned round, apr_pool_t *pool)
+{
+    es_store_t *store = es_shm_store(worker->shm);
+    es_hash_t key = table_key(round % USERS), mark = table_key(1000 + round % MARKS);
+    es_why_t why = ES_WHY_INIT;
+    es_stored_t stored;
+    int added = 0;
+
+    worker->wrong += store->insert(store, &key, table_record(round % USERS, 100 + round % 900, pool), &key, 1, LATER,
+                                   NOW, &why) != ES_OK;
+    worker->wrong += store->find(&stored, store, &key, NOW, &why, pool) != ES_OK ||
+                     (stored.record.data && !table_is_whole(&stored, round % USERS));
+    if (round % 3 == worker->number % 3) {
+        worker->wrong += store->remove(NULL, store, &key, &why) != ES_OK;
+    }
+    worker->wrong += store->mark_add(&added, store, &mark, LATER, NOW, &why) != ES_OK;
+    worker->winners[round % MARKS] += added != 0;
+}
+
+static void *work(void *baton)
+{
+    worker_t *worker = baton;
+    apr_pool_t *pool;
+
+    apr_pool_create(&pool, NULL);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        use_own(worker, round, pool);
+        use_common(worker, round, pool);
+        if (round % 100 == 0) {
+            es_shm_tidy(worker->shm, NOW);
+        }
+        apr_pool_clear(pool);
+    }
+    apr_pool_destroy(pool);
+    return NULL;
+}
+
+START_TEST(threads_share_a_store)
+{
+    apr_size_t size = 1024 * 1024;
+    void *memory = table_memory(size);
+    _Atomic unsigned winners[MARKS] = { 0 };
+    es_why_t why = ES_WHY_INIT;
+    pthread_t threads[THREADS];
+    worker_t workers[THREADS];
+    es_shm_counters_t counters;
+    es_shm_t *shm;
+
+    ck_assert_reason(es_shm_format(memory, size, &why), ES_OK, why);
+    ck_assert_reason(es_shm_attach(&shm, memory, size, &why, unit_pool), ES_OK, why);
+    for (unsigned i = 0; i < THREADS; i++) {
+        workers[i] = (worker_t){ shm, winners, i, 0 };
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, work, &workers[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], NULL);
+        ck_assert_uint_eq(workers[i].wrong, 0);
+    }
+    for (int i = 0; i < MARKS; i++) {
+        ck_assert_uint_eq(winners[i], 1);
+    }
+    es_shm_count(&counters, shm, NOW);
+    ck_assert_uint_eq(counters.signins, THREADS * ROUNDS);
+    ck_assert_uint_eq(counters.table.evicted, 0);
+    ck_assert_uint_le(counters.table.records, USERS);
+    ck_assert_reason(es_shm_recover(shm, &why), ES_OK, why);
+}
+END_TEST
+
+Suite *suite_shm_shared(void)
+{
+    Suite *suite = suite_create("shm_shared");
+    TCase *threads = unit_case(suite, "threads");
+
+    tcase_add_test(threads, threads_share_a_store);
+    return suite;
+}

@@ -9,7 +9,17 @@
 #include <apr_strings.h>
 #include <limits.h>
 
-typedef enum { KIND_TEXT, KIND_FILE, KIND_LIST, KIND_CLAIM, KIND_TIME, KIND_SIZE, KIND_NUMBER, KIND_CHOICE } kind_t;
+typedef enum {
+    KIND_TEXT,
+    KIND_FILE,
+    KIND_LIST,
+    KIND_CLAIM,
+    KIND_TIME,
+    KIND_SIZE,
+    KIND_NUMBER,
+    KIND_CHOICE,
+    KIND_PAIR
+} kind_t;
 
 /* How a directive is read, and where it is kept. */
 typedef struct {
@@ -70,6 +80,10 @@ const command_rec mes_conf_directives[] = {
     SERVER("EntraSAMLPageTemplate", "FILE: an HTML page for refusals", .kind = KIND_FILE, .slot = MES_PAGE_TEMPLATE),
     SERVER("EntraSAMLSessionsPerUser", "NUMBER, 0 to 1000: how many sessions one user may have, 0 for any number",
            .kind = KIND_NUMBER, .slot = MES_SESSIONS_PER_USER, .min = 0, .max = 1000, .fallback = 0),
+    SERVER("EntraSAMLSigningCertificate", "CERTIFICATE-FILE KEY-FILE: signs requests", .kind = KIND_PAIR,
+           .slot = MES_SIGNING),
+    SERVER("EntraSAMLDecryptionCertificate", "CERTIFICATE-FILE KEY-FILE: opens encrypted assertions", .kind = KIND_PAIR,
+           .slot = MES_DECRYPTION),
     MAIN_SERVER("EntraSAMLStateDirectory", "DIRECTORY: for key file and sessions", .kind = KIND_FILE,
                 .slot = MES_STATE_DIRECTORY),
     MAIN_SERVER("EntraSAMLSharedMemory", "SIZE, 2M to 64G: room for sessions", .kind = KIND_SIZE,
@@ -175,11 +189,27 @@ static es_rv_t set_list(mes_value_t *value, const row_t *row, const cmd_parms *c
     return es_claims_check_aliases(aliases, count, why);
 }
 
+/* Two files, behind those of the lines before. */
+static es_rv_t set_pair(mes_value_t *value, const cmd_parms *cmd, char *const argv[], es_why_t *why)
+{
+    char *paths[2];
+    int i;
+
+    for (i = 0; i < 2; i++) {
+        paths[i] = ap_server_root_relative(cmd->pool, argv[i]);
+        if (!paths[i]) {
+            return es_fail(why, ES_CONFIG_VALUE, "\"%.200s\" is not a path", argv[i]);
+        }
+    }
+    value->list = add_words(value->list, 2, paths, cmd->pool);
+    return ES_OK;
+}
+
 /* Sets the value, or says what is wrong with the line. */
 static es_rv_t set_value(mes_value_t *value, const cmd_parms *cmd, int argc, char *const argv[], es_why_t *why)
 {
     const row_t *row = cmd->info;
-    const int wanted = row->kind == KIND_CLAIM ? 2 : 1;
+    const int wanted = row->kind == KIND_CLAIM || row->kind == KIND_PAIR ? 2 : 1;
     const char *help = cmd->cmd->errmsg;
 
     if (argc < wanted || (argc > wanted && row->kind != KIND_LIST) || !*argv[0]) {
@@ -196,6 +226,8 @@ static es_rv_t set_value(mes_value_t *value, const cmd_parms *cmd, int argc, cha
     case KIND_LIST:
     case KIND_CLAIM:
         return set_list(value, row, cmd, argc, argv, why);
+    case KIND_PAIR:
+        return set_pair(value, cmd, argv, why);
     case KIND_TIME:
         return read_number(&value->number, row, time_units, argv[0], help, why);
     case KIND_SIZE:

@@ -18,6 +18,7 @@
 typedef struct {
     const es_connection_t *connection;
     const es_request_t *request;
+    const es_pair_t *const *decryption; /* opens encrypted assertions; NULL where none is expected */
     const es_claim_alias_t *aliases;
     int n_aliases;
     apr_interval_time_t keep; /* longest session lifetime of any section: how long a record may be needed */

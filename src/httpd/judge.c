@@ -144,6 +144,7 @@ static es_rv_t make_site(const mes_site_t **site, const mes_server_t *conf, cons
     }
     made->flow.connection = connection;
     made->flow.request = request;
+    made->flow.decryption = conf->decryption;
     made->flow.keep = conf->keep;
     made->flow.sessions_per_user = (int)conf->value[MES_SESSIONS_PER_USER].number;
     made->connection = connection;

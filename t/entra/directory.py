@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from . import names
 from .keys import TENANT_SUBJECT, Signer
+from .xmlenc import Encryption
 
 SIGN_ASSERTION = "assertion"
 SIGN_RESPONSE = "response"
@@ -29,6 +30,8 @@ class Application:
                   Verification certificates: what signatures of requests are checked with
     require_signed
                   Require verification certificates: unsigned requests and launches from My Apps are refused
+    encryption_certificate
+                  Token encryption: the active certificate, None without; encryption says how
     """
 
     identifiers: list
@@ -45,6 +48,8 @@ class Application:
     standby: list = field(default_factory=list)
     verification_certificates: list = field(default_factory=list)
     require_signed: bool = False
+    encryption_certificate: object = None
+    encryption: Encryption = Encryption()
     app_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     @property

@@ -124,9 +124,9 @@ static void measure(measured_t *measured, es_shm_t *shm)
 
 /* ---- for programs -------------------------------------------------------------------------------------------- */
 
-static const char *as_number(figure_t figure, apr_uint64_t value, apr_pool_t *pool)
+static const char *as_number(unit_t unit, apr_uint64_t value, apr_pool_t *pool)
 {
-    if (figures[figure].unit == TENTHS) {
+    if (unit == TENTHS) {
         return apr_psprintf(pool, "%" APR_UINT64_T_FMT ".%d", value / 10, (int)(value % 10));
     }
     return apr_psprintf(pool, "%" APR_UINT64_T_FMT, value);
@@ -137,7 +137,7 @@ static void put_lines(request_rec *r, const measured_t *measured, const es_shm_t
     int i;
 
     for (i = 0; i < FIGURES; i++) {
-        ap_rprintf(r, "%s: %s\n", figures[i].name, as_number(i, measured->value[i], r->pool));
+        ap_rprintf(r, "%s: %s\n", figures[i].name, as_number(figures[i].unit, measured->value[i], r->pool));
     }
     for (i = ES_OK + 1; i < ES_REASON_COUNT; i++) {
         const apr_uint64_t times = es_shm_noted(shm, i);
@@ -153,12 +153,17 @@ static void put_lines(request_rec *r, const measured_t *measured, const es_shm_t
 static const char *as_words(figure_t figure, const measured_t *measured, apr_pool_t *pool)
 {
     const apr_uint64_t value = measured->value[figure];
-    const char *words = as_number(figure, value, pool);
+    const char *words = as_number(figures[figure].unit, value, pool);
 
     switch (figures[figure].unit) {
     case OCTETS:
-        words = value < 10 * 1024 ? apr_psprintf(pool, "%s octets", words)
-                                  : apr_psprintf(pool, "%s octets (%.1f MiB)", words, (double)value / (1024 * 1024));
+        if (value >= 1024 * 1024) {
+            words = apr_psprintf(pool, "%s octets (%.1f MiB)", words, (double)value / (1024 * 1024));
+        } else if (value >= 1024) {
+            words = apr_psprintf(pool, "%s octets (%.1f KiB)", words, (double)value / 1024);
+        } else {
+            words = apr_pstrcat(pool, words, " octets", NULL);
+        }
         break;
     case TENTHS:
         words = apr_psprintf(pool, "%s %%", words);
@@ -174,7 +179,8 @@ static const char *as_words(figure_t figure, const measured_t *measured, apr_poo
 
 /* With a caption above, and room between one table and the next. */
 #define TABLE                                                                                                          \
-    "<table border=\"1\" cellpadding=\"3\" style=\"margin:1em 0\">\n<caption style=\"text-align:left\">%s</caption>\n"
+    "<table border=\"1\" cellpadding=\"3\" style=\"margin:1em 0\">\n<caption "                                         \
+    "style=\"text-align:left;font-weight:bold\">%s</caption>\n"
 
 static void put_table(request_rec *r, const char *caption, const measured_t *measured, int from, int to)
 {
@@ -189,23 +195,31 @@ static void put_table(request_rec *r, const char *caption, const measured_t *mea
     ap_rputs("</tbody>\n</table>\n", r);
 }
 
+#define BAR 12 /* em, at the longest */
+
 /* A bar as long as the share, for those who see it; the number says the same. */
+static const char *bar(apr_uint64_t share, apr_pool_t *pool)
+{
+    const apr_uint64_t length = share * BAR / 100; /* tenths of an em; the share is in tenths of a percent */
+
+    return apr_psprintf(pool, "<span style=\"display:inline-block;height:.8em;background:#36c;width:%s\"></span> %s %%",
+                        apr_pstrcat(pool, as_number(TENTHS, length, pool), "em", NULL), as_number(TENTHS, share, pool));
+}
+
 static void put_sizes(request_rec *r, const measured_t *measured)
 {
     int i;
 
     ap_rprintf(r,
                TABLE "<thead><tr><th scope=\"col\">Room a session takes</th><th scope=\"col\">Sessions</th>"
-                     "<th scope=\"col\" style=\"min-width:12em\">Share</th></tr></thead>\n<tbody>\n",
+                     "<th scope=\"col\">Share</th></tr></thead>\n<tbody>\n",
                "Sessions by size");
     for (i = SMALLEST; i <= LARGEST; i++) {
-        const apr_uint64_t share = tenths(measured->value[i], measured->value[SESSIONS]);
-
         ap_rprintf(r,
-                   "<tr><th scope=\"row\" align=\"left\">%s</th><td align=\"right\">%" APR_UINT64_T_FMT "</td>"
-                   "<td>%s %%<div style=\"background:#36c;height:4px;width:%" APR_UINT64_T_FMT
-                   "%%\"></div></td></tr>\n",
-                   figures[i].label, measured->value[i], as_number(TABLE_FILL, share, r->pool), share / 10);
+                   "<tr><th scope=\"row\" align=\"left\">%s</th><td align=\"right\">%" APR_UINT64_T_FMT
+                   "</td><td>%s</td></tr>\n",
+                   figures[i].label, measured->value[i],
+                   bar(tenths(measured->value[i], measured->value[SESSIONS]), r->pool));
     }
     ap_rputs("</tbody>\n</table>\n", r);
 }

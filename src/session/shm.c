@@ -355,8 +355,10 @@ apr_uint64_t es_shm_unwarned(es_shm_t *shm, apr_time_t now)
         !atomic_compare_exchange_strong(&events->warned_at, &at, (apr_uint64_t)now)) {
         return 0;
     }
-    of = atomic_exchange_explicit(&events->warned_of, evicted, memory_order_relaxed);
-    return evicted > of ? evicted - of : 0; /* somebody slower than a minute may have counted before us */
+    /* Only ever raised: somebody who read the count before us may be slower than a minute. */
+    while (evicted > of && !atomic_compare_exchange_weak(&events->warned_of, &of, evicted)) {
+    }
+    return evicted > of ? evicted - of : 0;
 }
 
 void es_shm_tidy(es_shm_t *shm, apr_time_t now)

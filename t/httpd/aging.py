@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Time passed without waiting: what the server keeps, or gave out sealed, made older than it is.
+"""Time passed without waiting: what the server keeps, or gave out sealed, made older than it is, or filled.
 
-The layout of a pending sign-in is session/pending.c's, its seal base/crypto.c's (AES-SIV, RFC 5297).
+The layout of a pending sign-in is session/pending.c's, its seal base/crypto.c's (AES-SIV, RFC 5297). Where the marks lie
+says session/shm.c, and what they are session/replay.c.
 """
 
 import base64
+import os
 import struct
 import time
 
@@ -42,6 +44,22 @@ def age_sessions(httpd, seconds):
     assert shifted, "no session to make older"
     file.write_bytes(octets)
     httpd.start()
+
+
+def fill_marks(httpd, lifetime):
+    """While the server is down: a mark for that many seconds from now in every place, as after thousands of sign-ins."""
+    file = httpd.root / "state" / "entra_saml.seg"
+    octets = bytearray(file.read_bytes())
+    (marks,) = struct.unpack_from("=Q", octets, 64)
+    n_shards, n_buckets = struct.unpack_from("=II", octets, marks + 24)
+    total = n_shards * n_buckets
+    buckets = marks + (64 + 128 * n_shards + 2 * total + 63) // 64 * 64
+    expires = int(time.time()) + lifetime
+    for place in range(4 * total):
+        shard = place // (4 * n_buckets)
+        start = int.from_bytes(os.urandom(4), "little") // n_shards * n_shards + shard
+        struct.pack_into("=II2x6s", octets, buckets + 16 * place, expires, start, os.urandom(6))
+    file.write_bytes(octets)
 
 
 def decode(text):

@@ -3,7 +3,10 @@
 
 import os
 import re
+import signal
 import stat
+import subprocess
+import time
 
 import pytest
 
@@ -108,6 +111,25 @@ def test_a_damaged_one_of_another_size_is_put_aside(httpd, visitor):
     assert visitor.at_entra(visitor.open(ENV))
     assert state(httpd, "entra_saml.seg.damaged").read_bytes() == octets
     assert state(httpd).stat().st_size == 5 * MIB
+
+
+def test_a_start_killed_while_it_changes_the_size(httpd, visitor):
+    """At whatever moment: the next one finds the old file or the new one, whole, with everybody in it."""
+    visitor.sign_in(ENV)
+    httpd.stop()
+    for kill in range(16):
+        httpd.configure(server=f"EntraSAMLSharedMemory {48 if kill % 2 else 64}M")
+        process = subprocess.Popen(httpd.command("-DFOREGROUND"), stderr=subprocess.DEVNULL, start_new_session=True)
+        time.sleep(0.02 + 0.01 * kill)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        assert state(httpd).stat().st_size in (8 * MIB, 48 * MIB, 64 * MIB)
+    httpd.log.tolerate("config-state", "AH00098")
+    httpd.configure(server="")
+    httpd.start()
+    assert not [line for line in httpd.log.find("config-state") if "put aside" in line]
+    assert visitor.open(ENV).status == 200
+    assert_tidy(httpd, 8)
 
 
 def test_what_a_killed_start_left_is_no_hindrance(httpd, visitor):

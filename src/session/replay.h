@@ -31,8 +31,13 @@ typedef struct {
 /* Walks over the marks in force while nobody adds: *at goes on from 0. Returns 0 at the end. */
 int es_replay_next(es_replay_mark_t *mark, apr_size_t *at, const es_replay_t *replay, apr_time_t now);
 
+/* The shards of the memory fill unevenly; of its room this much is there before the first of them is full, in percent,
+ * but for one time in more than a billion. Usually 99 are. */
+#define ES_REPLAY_SURE 95
+
 typedef struct {
     apr_uint64_t room, used;
+    int sampled; /* used and oldest come from a sample: the memory has more than a million places */
     apr_uint64_t added, refused;
     apr_time_t oldest; /* when the oldest mark still alive was set, in whole seconds; 0: there is none */
 } es_replay_counters_t;

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 LABEL = b"entra-saml pending 1"
 STARTED = slice(1, 5)
 WINDOW = 60_000_000  # microseconds
+FILLED = 1  # a life in seconds that no real mark has
 
 
 def aged_relay_state(httpd, relay_state, seconds):
@@ -46,20 +47,30 @@ def age_sessions(httpd, seconds):
     httpd.start()
 
 
-def fill_marks(httpd, lifetime):
-    """While the server is down: a mark for that many seconds from now in every place, as after thousands of sign-ins."""
+def fill_marks(httpd, expires):
+    """Every place of the replay memory that no real mark has, and those filled here before, marked as used until
+    `expires` (Unix seconds); restarts the server. What it counts as set does not change.
+
+    The segment's header is session/shm.c's, the marks are session/replay.c's.
+    """
+    httpd.stop()
     file = httpd.root / "state" / "entra_saml.seg"
     octets = bytearray(file.read_bytes())
-    (marks,) = struct.unpack_from("=Q", octets, 64)
-    n_shards, n_buckets = struct.unpack_from("=II", octets, marks + 24)
-    total = n_shards * n_buckets
-    buckets = marks + (64 + 128 * n_shards + 2 * total + 63) // 64 * 64
-    expires = int(time.time()) + lifetime
-    for place in range(4 * total):
-        shard = place // (4 * n_buckets)
-        start = int.from_bytes(os.urandom(4), "little") // n_shards * n_shards + shard
-        struct.pack_into("=II2x6s", octets, buckets + 16 * place, expires, start, os.urandom(6))
+    (start,) = struct.unpack_from("=Q", octets, 64)
+    shards, buckets = struct.unpack_from("=II", octets, start + 24)
+    places = 4 * shards * buckets
+    first = start + (64 + 128 * shards + places // 2 + 63) // 64 * 64
+    filled = 0
+    for number in range(places):
+        place = first + 16 * number
+        (life,) = struct.unpack_from("=H", octets, place + 8)
+        if not any(octets[place : place + 4]) or life == FILLED:
+            print_ = int.from_bytes(os.urandom(4), "little") // shards * shards + number // (4 * buckets)
+            struct.pack_into("=IIH6s", octets, place, expires, print_, FILLED, os.urandom(6))
+            filled += 1
+    assert filled > places - 100, "hardly anybody was there before"
     file.write_bytes(octets)
+    httpd.start()
 
 
 def decode(text):

@@ -238,7 +238,7 @@ es_rv_t es_acs_accept(es_answer_t *answer, es_acs_report_t *report, const es_flo
         answer->location = in.pending->landing;
         return ES_OK;
     }
-    if (es_pending_check_age(in.pending, flow->now, &aged) != ES_OK) {
+    if (es_pending_check_age(in.pending, in.expected.skew, flow->now, &aged) != ES_OK) {
         return restart(answer, report, flow, &in, ES_PENDING_EXPIRED, why);
     }
     if ((rv = es_check_times(&in.not_after, in.response, in.assertion, &in.expected, flow->now, why)) != ES_OK ||

@@ -11,13 +11,6 @@
 #define SIG_ALG "&SigAlg=http%3A%2F%2Fwww.w3.org%2F2001%2F04%2Fxmldsig-more%23rsa-sha256"
 #define SIGNATURE "&Signature="
 
-apr_size_t es_sign_length(const es_pair_t *pair)
-{
-    const apr_size_t characters = ((apr_size_t)EVP_PKEY_get_size(pair->key) + 2) / 3 * 4;
-
-    return strlen(SIG_ALG SIGNATURE) + 3 * characters; /* each may have to be escaped */
-}
-
 es_rv_t es_sign_query(const char **signed_query, const char *query, const es_pair_t *pair, es_why_t *why,
                       apr_pool_t *pool)
 {

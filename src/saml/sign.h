@@ -9,9 +9,6 @@
 #include "base/es.h"
 #include "xml/pair.h"
 
-/* How much longer signing makes a URL, at most: SigAlg and Signature with their names. */
-apr_size_t es_sign_length(const es_pair_t *pair);
-
 /* `query` is SAMLRequest=… or SAMLResponse=…, then &RelayState=… where there is one, percent-encoded as it will be sent;
  * *signed_query is the same with SigAlg (RSA with SHA-256, all that Entra takes) and Signature behind it. These four are
  * all that the binding signs: other parameters go before or behind the whole. Any thread. ES_INTERNAL when OpenSSL has

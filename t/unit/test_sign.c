@@ -60,7 +60,6 @@ START_TEST(shape)
                       strlen(made) - strlen(rest));
     ck_assert(verifies(made, unit_pool));
     ck_assert(verifies(signed_query("SAMLResponse=x", unit_pool), unit_pool));
-    ck_assert_uint_le(strlen(made) - strlen(query), es_sign_length(pair));
 }
 END_TEST
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The session record: one piece of octets without pointers, written once at sign-in, copied once a request and read in
- * place. record.h explains the layout. And the session's token: 32 random octets in the cookie, SHA-256 of them in the
- * store.
+ * place. record.h explains the layout. And the session's token: 32 random octets in base64url in the cookie, SHA-256 of
+ * that text in the store.
  */
 #ifndef ES_SESSION_H
 #define ES_SESSION_H
@@ -70,7 +70,8 @@ es_rv_t es_session_judge(const es_session_t *session, const es_connection_id_t *
 
 /* A new token: *cookie is its base64url (43 characters), *key its hash. */
 es_rv_t es_session_token_make(const char **cookie, es_hash_t *key, es_why_t *why, apr_pool_t *pool);
-/* The key of a cookie value; returns 0 when it is no token. */
-int es_session_token_read(es_hash_t *key, const char *cookie, apr_pool_t *pool);
+/* The key of a cookie value; returns 0 when it has not the length of a token. The text is hashed as it came: one that is
+ * not base64url, or another spelling of the same octets, is the key of no session. */
+int es_session_token_read(es_hash_t *key, const char *cookie);
 
 #endif

@@ -339,7 +339,7 @@ static void describe(char *text, apr_size_t room, const term_t *term, outcome_t 
 es_rv_t es_rule_check(const es_rule_t *rule, const es_session_t *session, es_why_t *why, apr_pool_t *pool)
 {
     outcome_t *outcome = apr_palloc(pool, (apr_size_t)rule->n_terms * sizeof *outcome);
-    char text[ES_WHY_TEXT] = "";
+    char text[ES_WHY_TEXT];
     apr_size_t len = 0;
     int i;
 
@@ -349,6 +349,7 @@ es_rv_t es_rule_check(const es_rule_t *rule, const es_session_t *session, es_why
             return ES_OK;
         }
     }
+    text[0] = '\0';
     for (i = 0; i < rule->n_terms && len + 3 < sizeof text; i++) {
         len += (apr_size_t)apr_snprintf(text + len, sizeof text - len, "%s", i ? ", " : "");
         describe(text + len, sizeof text - len, &rule->terms[i], outcome[i], session);

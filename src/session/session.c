@@ -60,6 +60,8 @@ static int is_claim(es_bytes_t record, const es_record_claim_t *claim)
         return 0;
     }
     sorted = (const apr_uint32_t *)(const void *)(record.data + at);
+    /* One number for each value of the user, half of what reading a large record costs. */
+#pragma GCC unroll 8
     for (i = 0; i < extras->count; i++) {
         if (sorted[i] > claim->joined.len) {
             return 0;

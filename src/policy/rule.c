@@ -19,7 +19,7 @@ typedef struct {
     unsigned id; /* 0: by name */
     const char *name;
     int is_guid;
-    const char *value; /* escaped as the record holds it, a GUID in upper case; NULL for a regex */
+    const char *value; /* escaped as the record holds it, a GUID in lower case; NULL for a regex */
     pcre2_code *regex;
 } term_t;
 
@@ -112,17 +112,17 @@ static int is_guid(const char *text)
     return text[GUID_LEN] == '\0';
 }
 
-/* Of all ways to write a GUID the one in upper case comes first in the order of es_session_compare. */
+/* A GUID as Entra writes it, in lower case: then comparing need not fold. */
 static void take_value(term_t *made, const char *value, apr_pool_t *pool)
 {
     made->is_guid = is_guid(value);
     if (made->is_guid) {
-        char *upper = apr_pstrdup(pool, value), *c;
+        char *lower = apr_pstrdup(pool, value), *c;
 
-        for (c = upper; *c; c++) {
-            *c = (char)apr_toupper(*c);
+        for (c = lower; *c; c++) {
+            *c = (char)apr_tolower(*c);
         }
-        value = upper;
+        value = lower;
     }
     made->value = es_session_escape(value, pool);
 }
@@ -217,30 +217,28 @@ static const char *value_at(const es_session_claim_t *claim, int index)
     return claim->joined + claim->sorted[index];
 }
 
-/* Binary search in the sorted index: the first value that does not come before ours. */
+/* Binary search in the sorted index. Values that differ in case only stand together, so that either way of comparing
+ * finds its own. */
 static int holds_value(const term_t *term, const es_session_claim_t *claim)
 {
     int low = 0, high = claim->count;
 
     while (low < high) {
         const int middle = low + (high - low) / 2;
+        const char *value = value_at(claim, middle);
+        const int order =
+            term->is_guid ? es_session_compare_folded(value, term->value) : es_session_compare(value, term->value);
 
-        if (es_session_compare(value_at(claim, middle), term->value) < 0) {
+        if (order == 0) {
+            return 1;
+        }
+        if (order < 0) {
             low = middle + 1;
         } else {
             high = middle;
         }
     }
-    if (low == claim->count) {
-        return 0;
-    }
-    if (term->is_guid) {
-        const char *found = value_at(claim, low);
-
-        return apr_cstr_casecmpn(found, term->value, GUID_LEN) == 0 &&
-               (found[GUID_LEN] == '\0' || found[GUID_LEN] == ';');
-    }
-    return es_session_compare(value_at(claim, low), term->value) == 0;
+    return 0;
 }
 
 /* The next of the joined values, without its escapes: in place where it has none. NULL behind the last one. */

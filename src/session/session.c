@@ -179,25 +179,49 @@ static int fold(int octet)
     return octet >= 'A' && octet <= 'Z' ? octet + ('a' - 'A') : octet;
 }
 
-int es_session_compare(const char *a, const char *b)
+/* The order of both without regard to case; where they are alike in that, *octets is that of the first octets to differ.
+ */
+static int compare(int *octets, const char *a, const char *b)
 {
-    int octets = 0, escaped = 0;
+    int escaped = 0;
 
+    *octets = 0;
     /* As long as both agree but for case, they agree in what is escaped. */
     for (;; a++, b++) {
-        int x = octet_of(*a, escaped), y = octet_of(*b, escaped);
+        int x, y;
 
+        /* Most octets of most values: the same, and none that means something. */
+        if (*a == *b && *a != ';' && *a != '\\' && *a != '\0') {
+            escaped = 0;
+            continue;
+        }
+        x = octet_of(*a, escaped);
+        y = octet_of(*b, escaped);
         if (fold(x) != fold(y)) {
             return fold(x) < fold(y) ? -1 : 1;
         }
         if (x < 0) {
-            return octets;
+            return 0;
         }
-        if (octets == 0 && x != y) {
-            octets = x < y ? -1 : 1;
+        if (*octets == 0 && x != y) {
+            *octets = x < y ? -1 : 1;
         }
         escaped = !escaped && x == '\\';
     }
+}
+
+int es_session_compare(const char *a, const char *b)
+{
+    int octets, folded = compare(&octets, a, b);
+
+    return folded ? folded : octets;
+}
+
+int es_session_compare_folded(const char *a, const char *b)
+{
+    int octets;
+
+    return compare(&octets, a, b);
 }
 
 es_rv_t es_session_judge(const es_session_t *session, const es_connection_id_t *connection, apr_time_t last_used,

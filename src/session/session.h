@@ -59,6 +59,8 @@ int es_session_find(es_session_claim_t *claim, const es_session_t *session, unsi
 
 /* Order of values: ASCII case folded first, then the octets. The escaped form, ending at an unescaped ';' or NUL. */
 int es_session_compare(const char *a, const char *b);
+/* The same order, but 0 for values that differ in case only. */
+int es_session_compare_folded(const char *a, const char *b);
 
 /* Escapes one value as `joined` holds it. */
 const char *es_session_escape(const char *value, apr_pool_t *pool);

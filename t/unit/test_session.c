@@ -304,6 +304,12 @@ START_TEST(compares_folded_first)
     ck_assert_int_eq(es_session_compare("a\\\\;b", "a\\\\"), 0); /* an escaped backslash ends before ';' */
     ck_assert_int_lt(es_session_compare("z", "\xc3\xa4"), 0);    /* octets above ASCII are not negative */
     ck_assert_int_gt(es_session_compare("\xc3\xa4", "\xc3\x84"), 0);
+    ck_assert_int_lt(es_session_compare("a\\xB;c", "a\\xb"), 0); /* nothing but a separator is escaped for long */
+    ck_assert_int_gt(es_session_compare("a\\x;b", "a\\;x"), 0);
+    ck_assert_int_eq(es_session_compare_folded("aB;x", "Ab;y"), 0);
+    ck_assert_int_eq(es_session_compare_folded("A\\;b", "a\\;B"), 0);
+    ck_assert_int_lt(es_session_compare_folded("A\\;b", "a\\;BC"), 0);
+    ck_assert_int_gt(es_session_compare_folded("b", "A"), 0);
 }
 END_TEST
 

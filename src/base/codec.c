@@ -16,6 +16,9 @@
 /* EVP_EncodeBlock and EVP_DecodeBlock count in int. */
 #define ENCODE_MAX ((apr_size_t)INT_MAX / 4 * 3 - 3)
 
+/* What the heads of two more blocks take at most. */
+#define BLOCKS_ROOM 32
+
 static char *encode_block(apr_size_t *len, es_bytes_t in, apr_pool_t *pool)
 {
     char *text = apr_palloc(pool, (in.len + 2) / 3 * 4 + 1);
@@ -104,7 +107,7 @@ const char *es_codec_hex(es_bytes_t in, apr_pool_t *pool)
     return apr_pescape_hex(pool, in.data, in.len, 0);
 }
 
-/* zlib's working memory comes from the pool, so that deflate has no way to fail. */
+/* zlib's working memory comes from a pool, so that deflate has no way to fail. */
 static voidpf pool_alloc(voidpf pool, uInt items, uInt size)
 {
     return apr_palloc(pool, (apr_size_t)items * size);
@@ -116,31 +119,42 @@ static void pool_keep(voidpf pool, voidpf address)
     (void)address;
 }
 
-/* Window and hash table fit the input: the default ones cost 268 KB and most of the time for one AuthnRequest, and
- * change nothing in the result. zlib looks back at most the window less 262 octets. */
-es_bytes_t es_codec_deflate(es_bytes_t in, apr_pool_t *pool)
+static void feed(z_stream *stream, const unsigned char *octets, apr_size_t len, int flush)
 {
+    stream->next_in = (z_const Bytef *)octets;
+    stream->avail_in = (uInt)len;
+    deflate(stream, flush);
+}
+
+/* Level 0 puts the gap into a stored block (RFC 1951 section 3.2.4), which begins and ends with an octet. What follows
+ * refers back to what comes before, but never to the gap: it holds no NUL. */
+es_bytes_t es_codec_deflate(apr_size_t *gap_at, es_bytes_t in, apr_size_t gap, apr_pool_t *pool)
+{
+    const unsigned char *nul = gap ? memchr(in.data, '\0', in.len) : NULL;
+    const apr_size_t before = nul ? (apr_size_t)(nul - in.data) : 0;
     z_stream stream = { 0 };
+    apr_pool_t *scratch;
     unsigned char *data;
     apr_size_t room;
-    int bits = 9;
 
-    while (bits < MAX_WBITS && ((apr_size_t)1 << bits) < in.len + 262) {
-        bits++;
-    }
+    apr_pool_create(&scratch, pool);
     stream.zalloc = pool_alloc;
     stream.zfree = pool_keep;
-    stream.opaque = pool;
-    deflateInit2(&stream, Z_BEST_COMPRESSION, Z_DEFLATED, -bits, bits > 10 ? bits - 7 : 3, Z_DEFAULT_STRATEGY);
-    room = deflateBound(&stream, in.len);
+    stream.opaque = scratch;
+    deflateInit2(&stream, Z_BEST_COMPRESSION, Z_DEFLATED, -MAX_WBITS, MAX_MEM_LEVEL, Z_DEFAULT_STRATEGY);
+    room = deflateBound(&stream, in.len) + BLOCKS_ROOM;
     data = apr_palloc(pool, room + 1);
-    stream.next_in = (z_const Bytef *)in.data;
-    stream.avail_in = (uInt)in.len;
     stream.next_out = data;
     stream.avail_out = (uInt)room;
-    deflate(&stream, Z_FINISH);
+    feed(&stream, in.data, before, Z_BLOCK);
+    deflateParams(&stream, Z_NO_COMPRESSION, Z_DEFAULT_STRATEGY);
+    feed(&stream, in.data + before, gap, Z_BLOCK);
+    *gap_at = stream.total_out - gap;
+    deflateParams(&stream, Z_BEST_COMPRESSION, Z_DEFAULT_STRATEGY);
+    feed(&stream, in.data + before + gap, in.len - before - gap, Z_FINISH);
     data[stream.total_out] = '\0';
     deflateEnd(&stream);
+    apr_pool_destroy(scratch);
     return es_bytes(data, stream.total_out);
 }
 

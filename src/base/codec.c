@@ -27,16 +27,16 @@ static char *encode_block(apr_size_t *len, es_bytes_t in, apr_pool_t *pool)
     return text;
 }
 
-/* EVP_DecodeBlock trims white space, takes = for A in any place and drops stray bits of the last quantum. Encoding its
- * result again gives the one canonical text (RFC 4648 section 3.5), which everything else differs from. */
+/* EVP_DecodeBlock trims white space (then it returns less), takes = for A in any place and drops stray bits of the last
+ * quantum. So no = may stand before that, and encoding it again gives its one canonical text (RFC 4648 section 3.5),
+ * which everything else differs from. */
 static es_bytes_t decode_block(es_bytes_t in, apr_pool_t *pool)
 {
     es_bytes_t miss = { NULL, 0 };
-    unsigned char *data;
-    const char *canonical;
-    apr_size_t len, canonical_len;
+    unsigned char *data, canonical[5];
+    apr_size_t len, last;
 
-    if (in.len == 0 || in.len % 4 != 0 || in.len > ENCODE_MAX) {
+    if (in.len == 0 || in.len % 4 != 0 || in.len > ENCODE_MAX || memchr(in.data, '=', in.len - 4)) {
         return miss;
     }
     data = apr_palloc(pool, in.len / 4 * 3 + 1);
@@ -44,8 +44,9 @@ static es_bytes_t decode_block(es_bytes_t in, apr_pool_t *pool)
         return miss;
     }
     len = in.len / 4 * 3 - (in.data[in.len - 1] == '=') - (in.data[in.len - 2] == '=');
-    canonical = encode_block(&canonical_len, es_bytes(data, len), pool);
-    if (canonical_len != in.len || memcmp(canonical, in.data, in.len) != 0) {
+    last = in.len / 4 * 3 - 3;
+    EVP_EncodeBlock(canonical, data + last, (int)(len - last));
+    if (memcmp(canonical, in.data + in.len - 4, 4) != 0) {
         return miss;
     }
     data[len] = '\0';
@@ -217,12 +218,21 @@ static unsigned char form_octet(es_bytes_t *in)
 static const char *form_value(es_bytes_t in, apr_pool_t *pool)
 {
     char *text = apr_palloc(pool, in.len + 1), *end = text;
+    apr_size_t i = 0;
 
-    while (in.len) {
-        unsigned char c = form_octet(&in);
+    while (i < in.len) {
+        unsigned char c = in.data[i];
 
-        if (c == 0) {
-            return NULL;
+        /* Most of a value, and the SAMLResponse is long, stands for itself. */
+        if (c != '%' && c != '+' && c != '\0') {
+            i++;
+        } else {
+            es_bytes_t rest = es_bytes(in.data + i, in.len - i);
+
+            if ((c = form_octet(&rest)) == 0) {
+                return NULL;
+            }
+            i = in.len - rest.len;
         }
         *end++ = (char)c;
     }

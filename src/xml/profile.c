@@ -154,7 +154,7 @@ static es_bytes_t decode(const char *text, apr_pool_t *pool)
     apr_size_t len = 0;
 
     for (; *text; text++) {
-        if (!strchr(" \t\r\n", *text)) {
+        if (*text != ' ' && *text != '\t' && *text != '\r' && *text != '\n') {
             packed[len++] = *text;
         }
     }

@@ -24,8 +24,10 @@ const char *es_codec_base64url_encode(es_bytes_t in, apr_pool_t *pool);
 /* Lower-case hexadecimal. */
 const char *es_codec_hex(es_bytes_t in, apr_pool_t *pool);
 
-/* Raw DEFLATE (RFC 1951), SAML bindings 3.4.4.1. For what we write ourselves: below 4 GiB. */
-es_bytes_t es_codec_deflate(es_bytes_t in, apr_pool_t *pool);
+/* Raw DEFLATE (RFC 1951), SAML bindings 3.4.4.1, once for all messages that differ in one place only: that place holds
+ * `gap` NULs in the input, and stands at *gap_at of the result as it is, for whoever copies the result to fill in. For
+ * what we write ourselves: below 4 GiB, the gap below 32 KiB, no other NUL. */
+es_bytes_t es_codec_deflate(apr_size_t *gap_at, es_bytes_t in, apr_size_t gap, apr_pool_t *pool);
 
 /* Percent-encodes everything but RFC 3986 unreserved characters, upper-case hex. */
 const char *es_codec_url_encode(const char *in, apr_pool_t *pool);

@@ -25,7 +25,7 @@ es_rv_t es_logout_local(es_answer_t *answer, int *ended, const es_flow_t *flow, 
         es_hash_t key;
         int removed = 0;
 
-        if (!es_session_token_read(&key, cookie, flow->pool)) {
+        if (!es_session_token_read(&key, cookie)) {
             continue;
         }
         if (flow->store->remove(&removed, flow->store, &key, why) != ES_OK) {

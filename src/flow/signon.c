@@ -44,7 +44,7 @@ void es_signon_set_cookie(es_answer_t *answer, const char *name, const char *val
     answer->cookies[answer->n_cookies++] = es_cookie_set(name, value, site, flow->pool);
 }
 
-/* The first session cookie that is a token at all: what the ACS shall end, since it will not see that cookie itself. */
+/* The first session cookie that has the shape of a token: what the ACS shall end, since it will not see that cookie itself. */
 static void note_session(es_pending_t *pending, const es_flow_t *flow)
 {
     const char *cursor = flow->cookies;
@@ -52,7 +52,7 @@ static void note_session(es_pending_t *pending, const es_flow_t *flow)
     int tries = ES_COOKIE_TRIES;
 
     while (tries-- > 0 && (cookie = es_cookie_next(&cursor, flow->site->connection->session_cookie, flow->pool))) {
-        if (es_session_token_read(&pending->session, cookie, flow->pool)) {
+        if (es_session_token_read(&pending->session, cookie)) {
             pending->has_session = 1;
             return;
         }

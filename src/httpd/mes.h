@@ -172,6 +172,7 @@ typedef struct {
     es_rv_t resumed;         /* why there is no session; ES_OK: there is */
     const char *cause;       /* the sentence to it */
     int is_resumed;          /* the session was looked for here, not by an outer request */
+    const void *ours_in;     /* the per-directory configuration in which resume found our AuthType */
     int is_judging;          /* inside our own call of access_checker_ex */
     int is_own;              /* the answer is ours: never to be stored */
     const char *failed;      /* Require claim lines that were not met, for the log */

@@ -22,10 +22,12 @@
 #define BINDING_REDIRECT "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"
 
 struct es_request_t {
-    const char *address; /* and its own query, up to where SAMLRequest begins */
-    const char *xml;
-    apr_size_t len;
-    apr_size_t id_at, instant_at; /* where the two values stand in it */
+    const char *address;          /* and its own query, up to where SAMLRequest begins */
+    es_bytes_t packed;            /* the XML deflated, but for the piece that changes */
+    apr_size_t piece_at;          /* where that stands in it, as it is */
+    const char *piece;            /* from the first of the two values to the end of the other */
+    apr_size_t len;               /* of the piece */
+    apr_size_t id_at, instant_at; /* where the two values stand in the piece */
     const es_pair_t *pair;        /* signs; NULL where requests are not signed */
 };
 
@@ -93,29 +95,51 @@ static const char *write_request(LassoNode *node, apr_pool_t *pool)
     return xml;
 }
 
+/* Deflates everything but the piece with both values: whoever goes to Entra for the first time costs no compression.
+ * Returns 0 where the values are not found. The first of each is ours: both attributes stand before every configured
+ * value, and a quotation mark cannot stand inside an attribute. */
+static int pack(es_request_t *made, const char *xml, apr_pool_t *pool)
+{
+    const apr_size_t xml_len = strlen(xml);
+    const char *id = strstr(xml, " ID=\"" ID_MARK "\"");
+    const char *instant = strstr(xml, " IssueInstant=\"" INSTANT_MARK "\"");
+    const char *start, *end;
+    char *gapped;
+
+    if (!id || !instant) {
+        return 0;
+    }
+    id += strlen(" ID=\"");
+    instant += strlen(" IssueInstant=\"");
+    start = id < instant ? id : instant;
+    end = id < instant ? instant + strlen(INSTANT_MARK) : id + strlen(ID_MARK);
+    made->len = (apr_size_t)(end - start);
+    made->piece = apr_pstrmemdup(pool, start, made->len);
+    made->id_at = (apr_size_t)(id - start);
+    made->instant_at = (apr_size_t)(instant - start);
+    gapped = apr_pstrmemdup(pool, xml, xml_len);
+    memset(gapped + (start - xml), '\0', made->len);
+    made->packed = es_codec_deflate(&made->piece_at, es_bytes(gapped, xml_len), made->len, pool);
+    return 1;
+}
+
 es_rv_t es_request_make(es_request_t **request, const char *sso_url, const char *entity_id, const char *reply_url,
                         es_why_t *why, apr_pool_t *pool)
 {
     es_request_t *made = apr_pcalloc(pool, sizeof *made);
-    const char *id, *instant, *query = strchr(sso_url, '?');
+    const char *query = strchr(sso_url, '?');
+    const char *xml;
     LassoNode *node;
 
     if (!is_text(sso_url) || !is_text(entity_id) || !is_text(reply_url)) {
         return es_fail(why, ES_INTERNAL, "address, entity ID or reply URL of the AuthnRequest is not UTF-8 text");
     }
     node = make_node(sso_url, entity_id, reply_url);
-    made->xml = write_request(node, pool);
+    xml = write_request(node, pool);
     lasso_node_destroy(node);
-    /* The first of each is ours: both attributes stand before every configured value, and a quotation mark cannot stand
-     * inside an attribute. */
-    id = made->xml ? strstr(made->xml, " ID=\"" ID_MARK "\"") : NULL;
-    instant = made->xml ? strstr(made->xml, " IssueInstant=\"" INSTANT_MARK "\"") : NULL;
-    if (!id || !instant) {
+    if (!xml || !pack(made, xml, pool)) {
         return es_fail(why, ES_INTERNAL, "lasso wrote no AuthnRequest with ID and IssueInstant");
     }
-    made->len = strlen(made->xml);
-    made->id_at = (apr_size_t)(id - made->xml) + strlen(" ID=\"");
-    made->instant_at = (apr_size_t)(instant - made->xml) + strlen(" IssueInstant=\"");
     made->address = apr_pstrcat(pool, sso_url, query ? (query[1] ? "&" : "") : "?", NULL);
     *request = made;
     return ES_OK;
@@ -146,14 +170,15 @@ static void write_instant(char *out, apr_time_t now)
 es_rv_t es_request_url(const char **url, const es_request_t *request, const es_request_id_t *id,
                        const char *relay_state, apr_time_t now, es_why_t *why, apr_pool_t *pool)
 {
-    char *xml = apr_pstrmemdup(pool, request->xml, request->len);
+    unsigned char *octets = apr_pmemdup(pool, request->packed.data, request->packed.len);
+    const es_bytes_t packed = es_bytes(octets, request->packed.len);
+    char *piece = (char *)octets + request->piece_at;
     const char *query;
-    es_bytes_t packed;
     es_rv_t rv;
 
-    memcpy(xml + request->id_at, es_request_id_text(id, pool), strlen(ID_MARK));
-    write_instant(xml + request->instant_at, now);
-    packed = es_codec_deflate(es_bytes(xml, request->len), pool);
+    memcpy(piece, request->piece, request->len);
+    memcpy(piece + request->id_at, es_request_id_text(id, pool), strlen(ID_MARK));
+    write_instant(piece + request->instant_at, now);
     query = apr_pstrcat(pool, "SAMLRequest=", es_codec_url_encode(es_codec_base64_encode(packed, pool), pool),
                         relay_state ? "&RelayState=" : NULL,
                         relay_state ? es_codec_url_encode(relay_state, pool) : NULL, NULL);

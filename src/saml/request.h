@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Everything we send; the only caller of lasso. lasso writes the AuthnRequest once at start, each request only changes
- * its ID and IssueInstant.
+ * Everything we send; the only caller of lasso. lasso writes the AuthnRequest once at start, and it is deflated then;
+ * each request only changes its ID and IssueInstant.
  */
 #ifndef ES_REQUEST_H
 #define ES_REQUEST_H

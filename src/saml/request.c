@@ -8,6 +8,7 @@
 #include <lasso/lasso.h>
 #include <lasso/xml/saml-2.0/saml2_name_id.h>
 #include <lasso/xml/saml-2.0/samlp2_authn_request.h>
+#include <lasso/xml/saml-2.0/samlp2_requested_authn_context.h>
 #include <libxml/tree.h>
 
 /* What lasso writes in place of the two values that change, of the same length as these. */
@@ -19,11 +20,15 @@
 #define BINDING_POST "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
 #define BINDING_REDIRECT "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"
 
-struct es_request_t {
-    const char *url; /* the address and its query up to and with "SAMLRequest=" */
+typedef struct {
     const char *xml;
     apr_size_t len;
     apr_size_t id_at, instant_at; /* where the two values stand in it */
+} written_t;
+
+struct es_request_t {
+    const char *url; /* the address and its query up to and with "SAMLRequest=" */
+    written_t written[ES_REQUEST_KINDS];
 };
 
 es_rv_t es_request_init(es_why_t *why)
@@ -42,22 +47,40 @@ static int is_text(const char *text)
     return text && *text && xmlCheckUTF8((const unsigned char *)text);
 }
 
+/* SAML core 3.3.2.2.1; the elements belong to the node. */
+static LassoSamlp2RequestedAuthnContext *make_context(const char *const *classes)
+{
+    LassoSamlp2RequestedAuthnContext *context =
+        (LassoSamlp2RequestedAuthnContext *)lasso_samlp2_requested_authn_context_new();
+
+    for (; *classes; classes++) {
+        context->AuthnContextClassRef = g_list_append(context->AuthnContextClassRef, g_strdup(*classes));
+    }
+    context->Comparison = g_strdup("exact");
+    return context;
+}
+
 /* The request as a lasso node with the six things Entra wants. lasso's own profile would add a NameIDPolicy for
  * transient names, which overrides what the administrator chose in the portal, so no profile is used. */
-static LassoNode *make_node(const char *sso_url, const char *entity_id, const char *reply_url)
+static LassoNode *make_node(const es_request_conf_t *conf, es_request_kind_t kind)
 {
     LassoNode *node = lasso_samlp2_authn_request_new();
     LassoSamlp2AuthnRequest *request = (LassoSamlp2AuthnRequest *)node;
     LassoSamlp2RequestAbstract *common = &request->parent;
     LassoSaml2NameID *issuer = (LassoSaml2NameID *)lasso_saml2_name_id_new();
 
-    issuer->content = g_strdup(entity_id);
+    issuer->content = g_strdup(conf->entity_id);
     common->ID = g_strdup(ID_MARK);
     common->Version = g_strdup("2.0");
     common->IssueInstant = g_strdup(INSTANT_MARK);
-    common->Destination = g_strdup(sso_url);
+    common->Destination = g_strdup(conf->sso_url);
     common->Issuer = issuer;
-    request->AssertionConsumerServiceURL = g_strdup(reply_url);
+    request->AssertionConsumerServiceURL = g_strdup(conf->reply_url);
+    request->ForceAuthn = kind == ES_REQUEST_FRESH;
+    request->IsPassive = kind == ES_REQUEST_PASSIVE;
+    if (conf->authn_contexts) {
+        request->RequestedAuthnContext = make_context(conf->authn_contexts);
+    }
     return node;
 }
 
@@ -76,44 +99,72 @@ static const char *write_node(xmlNodePtr node, apr_pool_t *pool)
 
 /* lasso writes ForceAuthn="false" and IsPassive="false" whether wanted or not; the defaults of SAML core 3.4.1 need no
  * words. */
-static const char *write_request(LassoNode *node, apr_pool_t *pool)
+static const char *write_request(LassoNode *node, es_request_kind_t kind, apr_pool_t *pool)
 {
     xmlNodePtr tree = lasso_node_get_xmlNode(node, FALSE);
     const char *xml = NULL;
 
     if (tree) {
-        xmlUnsetProp(tree, BAD_CAST "ForceAuthn");
-        xmlUnsetProp(tree, BAD_CAST "IsPassive");
+        if (kind != ES_REQUEST_FRESH) {
+            xmlUnsetProp(tree, BAD_CAST "ForceAuthn");
+        }
+        if (kind != ES_REQUEST_PASSIVE) {
+            xmlUnsetProp(tree, BAD_CAST "IsPassive");
+        }
         xml = write_node(tree, pool);
         xmlFreeNode(tree);
     }
     return xml;
 }
 
-es_rv_t es_request_make(es_request_t **request, const char *sso_url, const char *entity_id, const char *reply_url,
-                        es_why_t *why, apr_pool_t *pool)
+static es_rv_t write_kind(written_t *written, const es_request_conf_t *conf, es_request_kind_t kind, es_why_t *why,
+                          apr_pool_t *pool)
 {
-    es_request_t *made = apr_pcalloc(pool, sizeof *made);
-    const char *id, *instant, *query = strchr(sso_url, '?');
-    LassoNode *node;
-
-    if (!is_text(sso_url) || !is_text(entity_id) || !is_text(reply_url)) {
-        return es_fail(why, ES_INTERNAL, "address, entity ID or reply URL of the AuthnRequest is not UTF-8 text");
-    }
-    node = make_node(sso_url, entity_id, reply_url);
-    made->xml = write_request(node, pool);
-    lasso_node_destroy(node);
+    LassoNode *node = make_node(conf, kind);
+    const char *xml = write_request(node, kind, pool);
     /* The first of each is ours: both attributes stand before every configured value, and a quotation mark cannot stand
      * inside an attribute. */
-    id = made->xml ? strstr(made->xml, " ID=\"" ID_MARK "\"") : NULL;
-    instant = made->xml ? strstr(made->xml, " IssueInstant=\"" INSTANT_MARK "\"") : NULL;
+    const char *id = xml ? strstr(xml, " ID=\"" ID_MARK "\"") : NULL;
+    const char *instant = xml ? strstr(xml, " IssueInstant=\"" INSTANT_MARK "\"") : NULL;
+
+    lasso_node_destroy(node);
     if (!id || !instant) {
         return es_fail(why, ES_INTERNAL, "lasso wrote no AuthnRequest with ID and IssueInstant");
     }
-    made->len = strlen(made->xml);
-    made->id_at = (apr_size_t)(id - made->xml) + strlen(" ID=\"");
-    made->instant_at = (apr_size_t)(instant - made->xml) + strlen(" IssueInstant=\"");
-    made->url = apr_pstrcat(pool, sso_url, query ? (query[1] ? "&" : "") : "?", "SAMLRequest=", NULL);
+    written->xml = xml;
+    written->len = strlen(xml);
+    written->id_at = (apr_size_t)(id - xml) + strlen(" ID=\"");
+    written->instant_at = (apr_size_t)(instant - xml) + strlen(" IssueInstant=\"");
+    return ES_OK;
+}
+
+static int are_texts(const char *const *texts)
+{
+    while (texts && *texts && is_text(*texts)) {
+        texts++;
+    }
+    return !texts || !*texts;
+}
+
+es_rv_t es_request_make(es_request_t **request, const es_request_conf_t *conf, es_why_t *why, apr_pool_t *pool)
+{
+    es_request_t *made = apr_pcalloc(pool, sizeof *made);
+    const char *query;
+    es_rv_t rv;
+    int kind;
+
+    if (!is_text(conf->sso_url) || !is_text(conf->entity_id) || !is_text(conf->reply_url) ||
+        !are_texts(conf->authn_contexts)) {
+        return es_fail(why, ES_INTERNAL,
+                       "address, entity ID, reply URL or a class of the AuthnRequest is not UTF-8 text");
+    }
+    for (kind = 0; kind < ES_REQUEST_KINDS; kind++) {
+        if ((rv = write_kind(&made->written[kind], conf, (es_request_kind_t)kind, why, pool)) != ES_OK) {
+            return rv;
+        }
+    }
+    query = strchr(conf->sso_url, '?');
+    made->url = apr_pstrcat(pool, conf->sso_url, query ? (query[1] ? "&" : "") : "?", "SAMLRequest=", NULL);
     *request = made;
     return ES_OK;
 }
@@ -135,18 +186,24 @@ static void write_instant(char *out, apr_time_t now)
     memcpy(out, text, strlen(INSTANT_MARK));
 }
 
-const char *es_request_url(const es_request_t *request, const es_request_id_t *id, const char *relay_state,
-                           apr_time_t now, apr_pool_t *pool)
+const char *es_request_url(const es_request_t *request, const es_request_ask_t *ask, const es_request_id_t *id,
+                           const char *relay_state, apr_time_t now, apr_pool_t *pool)
 {
-    char *xml = apr_pstrmemdup(pool, request->xml, request->len);
+    const written_t *written = &request->written[ask ? ask->kind : ES_REQUEST_PLAIN];
+    char *xml = apr_pstrmemdup(pool, written->xml, written->len);
     es_bytes_t packed;
+    const char *url;
 
-    memcpy(xml + request->id_at, es_request_id_text(id, pool), strlen(ID_MARK));
-    write_instant(xml + request->instant_at, now);
-    packed = es_codec_deflate(es_bytes(xml, request->len), pool);
-    return apr_pstrcat(pool, request->url, es_codec_url_encode(es_codec_base64_encode(packed, pool), pool),
-                       relay_state ? "&RelayState=" : NULL, relay_state ? es_codec_url_encode(relay_state, pool) : NULL,
-                       NULL);
+    memcpy(xml + written->id_at, es_request_id_text(id, pool), strlen(ID_MARK));
+    write_instant(xml + written->instant_at, now);
+    packed = es_codec_deflate(es_bytes(xml, written->len), pool);
+    url = apr_pstrcat(pool, request->url, es_codec_url_encode(es_codec_base64_encode(packed, pool), pool),
+                      relay_state ? "&RelayState=" : NULL, relay_state ? es_codec_url_encode(relay_state, pool) : NULL,
+                      NULL);
+    if (ask && ask->hints && strlen(url) + strlen(ask->hints) <= ES_REQUEST_URL_MAX) {
+        url = apr_pstrcat(pool, url, ask->hints, NULL);
+    }
+    return url;
 }
 
 /* An endpoint of the SP role. */

@@ -9,7 +9,7 @@ static const struct {
     long code;
     const char *advice;
 } rows[] = {
-#define ES_AADSTS(code, advice) { code, advice },
+#define ES_AADSTS(code, user, advice) { code, advice },
 #include "entra/aadsts.def"
 #undef ES_AADSTS
 };

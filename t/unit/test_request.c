@@ -236,6 +236,68 @@ START_TEST(length)
 }
 END_TEST
 
+/* The minimal request, and the one word more; Comparison exact is the only one Entra takes. */
+START_TEST(one_word_more)
+{
+    static const char *const extra[] = { "", "ForceAuthn=true\n", "IsPassive=true\n" };
+    const es_request_t *request = make(SSO, ENTITY_ID, REPLY_URL);
+
+    for (int kind = 0; kind < ES_REQUEST_KINDS; kind++) {
+        const es_request_ask_t ask = { .kind = (es_request_kind_t)kind };
+        const char *url = es_request_url(request, &ask, &some_id, "relay", unit_time(SOME_TIME), unit_pool);
+
+        expect_request(unpack(url),
+                       apr_pstrcat(unit_pool,
+                                   "ID=" SOME_ID "\nVersion=2.0\nIssueInstant=" SOME_TIME "\nDestination=" SSO
+                                   "\nAssertionConsumerServiceURL=" REPLY_URL "\n",
+                                   extra[kind], NULL),
+                       ENTITY_ID);
+    }
+}
+END_TEST
+
+START_TEST(classes_in_order)
+{
+    static const char *const classes[] = { "urn:oasis:names:tc:SAML:2.0:ac:classes:X509", "urn:x:<&>\"'", NULL };
+    const es_request_conf_t conf = { SSO, ENTITY_ID, REPLY_URL, classes };
+    es_request_t *request;
+    es_why_t why = ES_WHY_INIT;
+
+    ck_assert_reason(es_request_make(&request, &conf, &why, unit_pool), ES_OK, why);
+    for (int kind = 0; kind < ES_REQUEST_KINDS; kind++) {
+        const es_request_ask_t ask = { .kind = (es_request_kind_t)kind };
+        const char *url = es_request_url(request, &ask, &some_id, "x", unit_time(SOME_TIME), unit_pool);
+        xmlNodePtr child = es_xml_next(es_xml_first(parse(unpack(url), ES_XML_MESSAGE)));
+        xmlNodePtr class = es_xml_first(child);
+
+        ck_assert(es_xml_is(child, ES_NS_PROTOCOL, "RequestedAuthnContext"));
+        expect_attributes(child, "Comparison=exact\n");
+        for (int i = 0; classes[i]; i++, class = es_xml_next(class)) {
+            ck_assert(es_xml_is(class, ES_NS_ASSERTION, "AuthnContextClassRef"));
+            ck_assert_str_eq(es_xml_text(class, unit_pool), classes[i]);
+        }
+        ck_assert(!class && !es_xml_next(child));
+    }
+}
+END_TEST
+
+/* Behind everything that belongs to the message, and left out where the address would be too long. */
+START_TEST(hints_at_the_end)
+{
+    const es_request_t *request = make(SSO, ENTITY_ID, REPLY_URL);
+    const char *plain = es_request_url(request, NULL, &some_id, "x", unit_time(SOME_TIME), unit_pool);
+    const apr_size_t room = ES_REQUEST_URL_MAX - strlen(plain);
+    char *hints = memset(apr_pcalloc(unit_pool, room + 2), 'y', room);
+    const es_request_ask_t ask = { .hints = hints };
+
+    hints[0] = '&';
+    ck_assert_str_eq(es_request_url(request, &ask, &some_id, "x", unit_time(SOME_TIME), unit_pool),
+                     apr_pstrcat(unit_pool, plain, hints, NULL));
+    hints[room] = 'y';
+    ck_assert_str_eq(es_request_url(request, &ask, &some_id, "x", unit_time(SOME_TIME), unit_pool), plain);
+}
+END_TEST
+
 START_TEST(text_that_is_none)
 {
     static const char *const bad[] = { "", "\xff", "a\xc3" };
@@ -406,6 +468,9 @@ Suite *suite_request(void)
     tcase_add_loop_test(tcase, times, 0, 3);
     tcase_add_test(tcase, id_text);
     tcase_add_test(tcase, length);
+    tcase_add_test(tcase, one_word_more);
+    tcase_add_test(tcase, classes_in_order);
+    tcase_add_test(tcase, hints_at_the_end);
     tcase_add_test(tcase, text_that_is_none);
     tcase_add_test(tcase, threads);
     tcase_add_test(tcase, sp_metadata);

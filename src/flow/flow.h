@@ -22,10 +22,11 @@ typedef struct {
     const es_request_t *request;
     const es_claim_alias_t *aliases;
     int n_aliases;
-    apr_interval_time_t keep; /* longest session lifetime of any section: how long a record may be needed */
-    int sessions_per_user;    /* at most, 0: any number */
-    int idp_initiated;        /* accept responses that answer no request */
-    es_landing_allow_t allow; /* where else than on our origin a sign-in may end */
+    const char *const *required_claims; /* NULL-terminated; NULL: none */
+    apr_interval_time_t keep;           /* longest session lifetime of any section: how long a record may be needed */
+    int sessions_per_user;              /* at most, 0: any number */
+    int idp_initiated;                  /* accept responses that answer no request */
+    es_landing_allow_t allow;           /* where else than on our origin a sign-in may end */
 } es_site_t;
 
 /* What one request brings. Lives on the stack of the hook that handles it. */
@@ -77,6 +78,7 @@ typedef struct {
     const char *user;         /* REMOTE_USER of a session made, NULL when none was */
     const char *assertion_id; /* for the log */
     int n_claims_dropped;
+    int is_overage;    /* Entra sent a link in place of the groups */
     int n_ended;       /* sessions of the same user that had to go for this one */
     es_why_t noted;    /* what the log shall know although nothing was refused */
     es_aadsts_t error; /* with ES_RESPONSE_STATUS */

@@ -2,25 +2,46 @@
 #include "entra/aadsts.h"
 
 #include <apr_lib.h>
+#include <apr_strings.h>
 
 #define DIGITS_MAX 8
+#define ID_MAX 40 /* a GUID has 36 */
+#define TIMESTAMP_MAX 32
 
-static const struct {
+#define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+#define DIGITS "0123456789"
+
+/* What a user can do. */
+#define ADMIN "Give your administrator the details below."
+#define ACCESS "Your account may not use this application. Ask your administrator for access."
+#define ACCOUNT                                                                                                        \
+    "Your account is not known to the organisation of this application. Choose another account, or ask your "          \
+    "administrator."
+#define PROOF "Microsoft needs more proof of who you are. Try again and follow the steps it shows."
+#define DEVICE                                                                                                         \
+    "You may not sign in from this device, application or place. Use a device that your organisation manages, or ask " \
+    "your administrator."
+#define PASSWORD "Your account or its password needs attention. Check it with Microsoft or your help desk."
+#define AGAIN "Try again in a moment."
+
+typedef struct {
     long code;
-    const char *advice;
-} advices[] = {
-#define ES_AADSTS(code, advice) { code, advice },
+    const char *user_advice, *advice;
+} row_t;
+
+static const row_t rows[] = {
+#define ES_AADSTS(code, user_advice, advice) { code, user_advice, advice },
 #include "entra/aadsts.def"
 #undef ES_AADSTS
 };
 
-static const char *find_advice(long code)
+static const row_t *find_row(long code)
 {
     size_t i;
 
-    for (i = 0; i < sizeof advices / sizeof advices[0]; i++) {
-        if (advices[i].code == code) {
-            return advices[i].advice;
+    for (i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (rows[i].code == code) {
+            return &rows[i];
         }
     }
     return NULL;
@@ -50,20 +71,59 @@ static long next_code(const char **text)
     return 0;
 }
 
-const char *es_aadsts_find(long *code, const char *status_message)
+/* *code as es_aadsts_find gives it, and its row. */
+static const row_t *find_last(long *code, const char *text)
 {
-    const char *text = status_message ? status_message : "";
-    const char *advice = NULL;
+    const row_t *row = NULL;
     long next;
 
     *code = 0;
     while ((next = next_code(&text)) != 0) {
-        const char *known = find_advice(next);
+        const row_t *known = find_row(next);
 
         if (known || !*code) {
             *code = next;
-            advice = known;
+            row = known;
         }
     }
-    return advice;
+    return row;
+}
+
+const char *es_aadsts_find(long *code, const char *status_message)
+{
+    const row_t *row = find_last(code, status_message ? status_message : "");
+
+    return row ? row->advice : NULL;
+}
+
+/* The text behind a label, as far as it consists of these characters, without blanks around it. "" where the label is
+ * absent, or something else or something longer follows: then it is not what it claims to be. */
+static const char *value_behind(const char *label, const char *text, const char *characters, apr_size_t max,
+                                apr_pool_t *pool)
+{
+    const char *value = strstr(text, label);
+    apr_size_t len;
+
+    if (!value) {
+        return "";
+    }
+    value += strlen(label);
+    value += strspn(value, " ");
+    len = strspn(value, characters);
+    while (len > 0 && value[len - 1] == ' ') {
+        len--;
+    }
+    return len <= max ? apr_pstrmemdup(pool, value, len) : "";
+}
+
+void es_aadsts_read(es_aadsts_t *error, const char *status_message, apr_pool_t *pool)
+{
+    const char *text = status_message ? status_message : "";
+    const row_t *row = find_last(&error->code, text);
+
+    error->advice = row ? row->advice : NULL;
+    error->user_advice = row ? row->user_advice : NULL;
+    error->trace_id = value_behind("Trace ID:", text, LETTERS DIGITS "-", ID_MAX, pool);
+    error->correlation_id = value_behind("Correlation ID:", text, LETTERS DIGITS "-", ID_MAX, pool);
+    error->timestamp = value_behind("Timestamp:", text, DIGITS "-:.TZ ", TIMESTAMP_MAX, pool);
 }

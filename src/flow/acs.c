@@ -6,9 +6,10 @@
 #include "flow/signon.h"
 #include "flow/subject.h"
 
-#include "entra/aadsts.h"
+#include "base/codec.h"
 #include "saml/check.h"
 
+#include <apr_strings.h>
 #include <stdio.h>
 
 /* What has been proven so far, in the order in which it is. */
@@ -37,15 +38,17 @@ static es_hash_t request_mark(const es_flow_t *flow, const es_pending_t *pending
     return mark_of("request", flow, es_bytes(pending->request_id, sizeof pending->request_id));
 }
 
-/* Entra's own errors carry a code; what to do about it goes behind what Entra said. */
-static void add_advice(es_why_t *why)
+/* Entra's own errors carry a code and what Microsoft's support asks for: first in the sentence, with what to do about
+ * it, whatever the message is like that follows. */
+static void explain(es_why_t *why, es_aadsts_t *error, apr_pool_t *pool)
 {
-    const apr_size_t len = strlen(why->text);
-    long code;
-    const char *advice = why->rv == ES_RESPONSE_STATUS ? es_aadsts_find(&code, why->text) : NULL;
+    const char *said = apr_pstrdup(pool, why->text);
 
-    if (advice) {
-        snprintf(why->text + len, sizeof why->text - len, " (AADSTS%ld: %s)", code, advice);
+    es_aadsts_read(error, said, pool);
+    if (error->code) {
+        snprintf(why->text, sizeof why->text, "aadsts=%ld trace=%s correlation=%s timestamp=\"%s\": %s%s%s",
+                 error->code, error->trace_id, error->correlation_id, error->timestamp,
+                 error->advice ? error->advice : "", error->advice ? " " : "", said);
     }
 }
 
@@ -64,9 +67,7 @@ static es_rv_t read_response(es_signin_t *in, const es_flow_t *flow, const es_ac
     in->expected.skew = connection->skew;
     rv = es_response_load(&in->response, es_bytes_of(form->saml_response), connection->metadata->keys,
                           flow->site->decryption, why, flow->pool);
-    if (rv != ES_OK) {
-        add_advice(why);
-    } else {
+    if (rv == ES_OK) {
         rv = es_assertion_read(&in->assertion, in->response->proof, why, flow->pool);
     }
     if (rv == ES_OK) {
@@ -75,26 +76,47 @@ static es_rv_t read_response(es_signin_t *in, const es_flow_t *flow, const es_ac
     return rv;
 }
 
-/* The request it answers: sealed by us, for this connection. */
+/* RelayState: sealed by us, for this connection. */
+static es_rv_t open_pending(es_signin_t *in, const es_flow_t *flow, const es_acs_form_t *form, es_why_t *why)
+{
+    es_rv_t rv = es_pending_open(&in->pending, form->relay_state, flow->key, why, flow->pool);
+
+    if (rv == ES_OK &&
+        memcmp(&in->pending->connection, &flow->site->connection->id, sizeof in->pending->connection) != 0) {
+        rv = es_fail(why, ES_PENDING_FOREIGN, "RelayState was sealed for another connection than %s",
+                     flow->site->connection->tag);
+    }
+    return rv;
+}
+
+/* The request it answers. */
 static es_rv_t read_pending(es_signin_t *in, const es_flow_t *flow, const es_acs_form_t *form, es_why_t *why)
 {
     es_request_id_t id;
     es_rv_t rv = es_check_request(in->response, in->assertion, &in->expected, why);
 
     if (rv == ES_OK) {
-        rv = es_pending_open(&in->pending, form->relay_state, flow->key, why, flow->pool);
+        rv = open_pending(in, flow, form, why);
     }
     if (rv != ES_OK) {
         return rv;
-    }
-    if (memcmp(&in->pending->connection, &flow->site->connection->id, sizeof in->pending->connection) != 0) {
-        return es_fail(why, ES_PENDING_FOREIGN, "RelayState was sealed for another connection than %s",
-                       flow->site->connection->tag);
     }
     memcpy(id.octet, in->pending->request_id, sizeof id.octet);
     in->expected.request_id = es_request_id_text(&id, flow->pool);
     in->expected.started = in->pending->started;
     return es_check_request(in->response, in->assertion, &in->expected, why);
+}
+
+/* AuthnInstant by this server's clock: not in the future, and not before a request with ForceAuthn, since the check has
+ * found that Entra asked again; else a clock that goes wrong by some seconds would make a fresh sign-in a stale one. */
+static apr_time_t authenticated_at(const es_signin_t *in, const es_flow_t *flow)
+{
+    const apr_time_t instant = in->assertion->authn_instant;
+
+    if (in->pending->is_fresh && instant < in->pending->started) {
+        return in->pending->started;
+    }
+    return instant < flow->now ? instant : flow->now;
 }
 
 /* The claims, the name, and the record they make. */
@@ -105,7 +127,7 @@ static es_rv_t make_record(es_signin_t *in, es_acs_report_t *report, const es_fl
     es_session_new_t fresh = {
         .connection = site->connection->id,
         .created = flow->now,
-        .authenticated = assertion->authn_instant,
+        .authenticated = authenticated_at(in, flow),
         .ends = assertion->session_not_on_or_after,
         .name_id = assertion->name_id ? assertion->name_id : "",
         .name_id_format = assertion->name_id_format ? assertion->name_id_format : "",
@@ -172,31 +194,26 @@ static es_rv_t make_session(es_acs_report_t *report, const es_hash_t *key, const
     return rv;
 }
 
-/* The request's mark first: of a double click or of parallel posts one makes the session, and the others follow to its
- * page. */
-static es_rv_t commit(es_answer_t *answer, es_signin_t *in, es_acs_report_t *report, const es_flow_t *flow,
+/* Of any number of posts of one assertion *added is true for one. */
+static es_rv_t mark_assertion(int *added, const es_signin_t *in, const es_flow_t *flow, es_why_t *why)
+{
+    const es_hash_t mark = mark_of("assertion", flow, es_bytes_of(in->assertion->id));
+
+    return flow->store->mark_add(added, flow->store, &mark, in->not_after, flow->now, why);
+}
+
+/* The assertion's mark, the session, the cookies. */
+static es_rv_t finish(es_answer_t *answer, es_signin_t *in, es_acs_report_t *report, const es_flow_t *flow,
                       es_why_t *why)
 {
     const es_connection_t *connection = flow->site->connection;
-    const es_hash_t request = request_mark(flow, in->pending);
-    const es_hash_t assertion = mark_of("assertion", flow, es_bytes_of(in->assertion->id));
-    es_store_t *store = flow->store;
     const char *cookie;
     es_hash_t key;
     int added;
     es_rv_t rv;
 
     if ((rv = es_session_token_make(&cookie, &key, why, flow->pool)) != ES_OK ||
-        (rv = store->mark_add(&added, store, &request, in->pending->started + ES_PENDING_LIFETIME + connection->skew,
-                              flow->now, why)) != ES_OK) {
-        return rv;
-    }
-    if (!added) {
-        answer->location = in->pending->landing;
-        report->user = NULL;
-        return ES_OK;
-    }
-    if ((rv = store->mark_add(&added, store, &assertion, in->not_after, flow->now, why)) != ES_OK) {
+        (rv = mark_assertion(&added, in, flow, why)) != ES_OK) {
         return rv;
     }
     if (!added) {
@@ -213,11 +230,114 @@ static es_rv_t commit(es_answer_t *answer, es_signin_t *in, es_acs_report_t *rep
     return ES_OK;
 }
 
+/* The request's mark first: of a double click or of parallel posts one makes the session, and the others follow to its
+ * page. */
+static es_rv_t commit(es_answer_t *answer, es_signin_t *in, es_acs_report_t *report, const es_flow_t *flow,
+                      es_why_t *why)
+{
+    const es_hash_t request = request_mark(flow, in->pending);
+    es_store_t *store = flow->store;
+    int added;
+    es_rv_t rv =
+        store->mark_add(&added, store, &request,
+                        in->pending->started + ES_PENDING_LIFETIME + flow->site->connection->skew, flow->now, why);
+
+    if (rv != ES_OK) {
+        return rv;
+    }
+    if (!added) {
+        answer->location = in->pending->landing;
+        report->user = NULL;
+        return ES_OK;
+    }
+    return finish(answer, in, report, flow, why);
+}
+
 static es_rv_t restart(es_answer_t *answer, es_acs_report_t *report, const es_flow_t *flow, const es_signin_t *in,
                        es_rv_t cause, es_why_t *why)
 {
     report->restarted = cause;
     return es_signon_restart(answer, flow, in->pending, why);
+}
+
+/* What there is to judge once it is known which request is answered, or that there is none. */
+static es_rv_t judge(es_signin_t *in, es_acs_report_t *report, const es_flow_t *flow, es_why_t *why)
+{
+    es_rv_t rv = es_check_times(&in->not_after, in->response, in->assertion, &in->expected, flow->now, why);
+
+    if (rv == ES_OK) {
+        rv = es_check_authn(in->assertion, &in->expected, in->pending->is_fresh, flow->now, why);
+    }
+    return rv == ES_OK ? make_record(in, report, flow, why) : rv;
+}
+
+/* An error of Entra, which anybody can write, since it is not signed: it is told and nothing more. To whoever asked
+ * silently it says that there is nobody (SAML core 3.2.2.2, NoPassive; Microsoft does not document which errors come),
+ * and the page that he came for is the answer. */
+static es_rv_t end_by_status(es_answer_t *answer, es_acs_report_t *report, const es_flow_t *flow, es_signin_t *in,
+                             const es_acs_form_t *form, es_why_t *why)
+{
+    es_why_t ignored = ES_WHY_INIT;
+
+    if (open_pending(in, flow, form, &ignored) != ES_OK || !in->pending->is_passive ||
+        !es_signon_binding(&in->binding, flow, in->pending->binding)) {
+        explain(why, &report->error, flow->pool);
+        return why->rv;
+    }
+    es_fail(&report->noted, ES_SILENT_FAILED, "%.900s", why->text);
+    answer->location = in->pending->landing;
+    es_binding_count(&in->binding, es_signon_silent(in->pending->landing, flow->pool), flow->now);
+    es_signon_set_cookie(answer, flow->site->connection->binding_cookie, es_binding_text(&in->binding, flow->pool),
+                         ES_COOKIE_NONE, flow);
+    return ES_OK;
+}
+
+/* A stand-in for the request that there was none of: nothing known, but where it leads. */
+static es_rv_t imagine_pending(es_signin_t *in, es_acs_report_t *report, const es_flow_t *flow,
+                               const es_acs_form_t *form, es_why_t *why)
+{
+    const es_connection_t *connection = flow->site->connection;
+    const char *wanted = form->relay_state;
+    es_why_t ignored = ES_WHY_INIT;
+
+    if (wanted && es_pending_open(&in->pending, wanted, flow->key, &ignored, flow->pool) == ES_OK) {
+        return es_fail(why, ES_UNSOLICITED,
+                       "neither response nor assertion has InResponseTo, but RelayState is of a "
+                       "sign-in that was started here");
+    }
+    in->pending = apr_pcalloc(flow->pool, sizeof *in->pending);
+    in->pending->landing = connection->default_page;
+    if (wanted && *wanted) {
+        es_landing_read_allowed(&in->pending->landing, wanted, connection->origin, &flow->site->allow, &report->noted,
+                                flow->pool);
+    }
+    return ES_OK;
+}
+
+/* My Apps, or the portal's Test button (SAML profiles 4.1.5). The session cookie does not come with a post from another
+ * site, so whether the browser has a session is not known here; but the binding cookie does, and where there is none
+ * there never was a session. */
+static es_rv_t accept_launch(es_answer_t *answer, es_acs_report_t *report, const es_flow_t *flow, es_signin_t *in,
+                             const es_acs_form_t *form, es_why_t *why)
+{
+    es_rv_t rv;
+    int added;
+
+    if ((rv = imagine_pending(in, report, flow, form, why)) != ES_OK || (rv = judge(in, report, flow, why)) != ES_OK) {
+        return rv;
+    }
+    if (!es_signon_binding(&in->binding, flow, NULL)) {
+        rv = es_binding_make(&in->binding, why);
+        return rv == ES_OK ? finish(answer, in, report, flow, why) : rv;
+    }
+    if ((rv = mark_assertion(&added, in, flow, why)) != ES_OK) {
+        return rv;
+    }
+    es_fail(&report->noted, ES_LAUNCH_ASKED, "a response for %.200s, which nobody asked for", report->user);
+    report->user = NULL;
+    answer->location = apr_pstrcat(flow->pool, flow->site->connection->login_path,
+                                   "?return=", es_codec_url_encode(in->pending->landing, flow->pool), NULL);
+    return ES_OK;
 }
 
 es_rv_t es_acs_accept(es_answer_t *answer, es_acs_report_t *report, const es_flow_t *flow, const es_acs_form_t *form,
@@ -229,7 +349,13 @@ es_rv_t es_acs_accept(es_answer_t *answer, es_acs_report_t *report, const es_flo
     int used;
     es_rv_t rv;
 
-    if ((rv = read_response(&in, flow, form, why)) != ES_OK || (rv = read_pending(&in, flow, form, why)) != ES_OK) {
+    if ((rv = read_response(&in, flow, form, why)) != ES_OK) {
+        return rv == ES_RESPONSE_STATUS ? end_by_status(answer, report, flow, &in, form, why) : rv;
+    }
+    if (flow->site->idp_initiated && es_check_is_unsolicited(in.response, in.assertion)) {
+        return accept_launch(answer, report, flow, &in, form, why);
+    }
+    if ((rv = read_pending(&in, flow, form, why)) != ES_OK) {
         return rv;
     }
     if (!es_signon_binding(&in.binding, flow, in.pending->binding)) {
@@ -246,8 +372,7 @@ es_rv_t es_acs_accept(es_answer_t *answer, es_acs_report_t *report, const es_flo
     if (es_pending_check_age(in.pending, in.expected.skew, flow->now, &aged) != ES_OK) {
         return restart(answer, report, flow, &in, ES_PENDING_EXPIRED, why);
     }
-    if ((rv = es_check_times(&in.not_after, in.response, in.assertion, &in.expected, flow->now, why)) != ES_OK ||
-        (rv = make_record(&in, report, flow, why)) != ES_OK) {
+    if ((rv = judge(&in, report, flow, why)) != ES_OK) {
         return rv;
     }
     return commit(answer, &in, report, flow, why);

@@ -8,8 +8,10 @@
 
 #include "base/crypto.h"
 #include "base/es.h"
+#include "entra/aadsts.h"
 #include "entra/claims.h"
 #include "entra/connection.h"
+#include "policy/landing.h"
 #include "saml/request.h"
 #include "session/session.h"
 #include "session/store.h"
@@ -24,6 +26,8 @@ typedef struct {
     const char *const *required_claims; /* NULL-terminated; NULL: none */
     apr_interval_time_t keep;           /* longest session lifetime of any section: how long a record may be needed */
     int sessions_per_user;              /* at most, 0: any number */
+    int idp_initiated;                  /* accept responses that answer no request */
+    es_landing_allow_t allow;           /* where else than on our origin a sign-in may end */
 } es_site_t;
 
 /* What one request brings. Lives on the stack of the hook that handles it. */
@@ -50,13 +54,22 @@ typedef struct {
 es_rv_t es_resume_find(es_session_t *session, const es_flow_t *flow, apr_interval_time_t lifetime,
                        apr_interval_time_t idle, es_why_t *why);
 
-/* Starts a sign-on for a page: location = Entra, a binding cookie where the browser has none. A landing that is absent
- * (NULL), refused or too long becomes the default page. ES_SESSION_LOOP: sessions are made but their cookie never comes
- * back. */
-es_rv_t es_signon_start(es_answer_t *answer, const es_flow_t *flow, const char *landing, es_why_t *why);
+/* Starts a sign-on for a page: location = Entra, a binding cookie where the browser has none. `ask` NULL: the plain one.
+ * A landing that is absent (NULL), refused or too long becomes the default page. A silent attempt that failed lately is
+ * not made again: location = the page. ES_SESSION_LOOP: sessions are made but their cookie never comes back. */
+es_rv_t es_signon_start(es_answer_t *answer, const es_flow_t *flow, const es_request_ask_t *ask, const char *landing,
+                        es_why_t *why);
 
 /* The POST at the reply URL. ES_OK: location = the page first asked for, or Entra again (restarted is then the reason,
- * else ES_OK), with its cookies. Anything else: refused, nothing stored. */
+ * else ES_OK), with its cookies. Anything else: refused, nothing stored.
+ *
+ * An error of Entra is refused by ES_RESPONSE_STATUS and told in `error`; when it answers a silent attempt of this very
+ * browser, location = the page, which decides whether it needs a user.
+ *
+ * A response that answers no request (and whose RelayState is no pending sign-in of ours) is refused by ES_UNSOLICITED
+ * unless the site is idp_initiated. Then RelayState is a landing, for want of one the default page. It makes a session
+ * only in a browser that has signed in nobody here: any other goes to the sign-in endpoint, where its own session goes
+ * on, or Entra is asked who it is. So nobody is moved to a stranger's account by a form that the stranger made. */
 typedef struct {
     const char *saml_response; /* form fields, decoded; NULL where absent */
     const char *relay_state;
@@ -66,8 +79,10 @@ typedef struct {
     const char *user;         /* REMOTE_USER of a session made, NULL when none was */
     const char *assertion_id; /* for the log */
     int n_claims_dropped;
-    int is_overage; /* Entra sent a link in place of the groups */
-    int n_ended;    /* sessions of the same user that had to go for this one */
+    int is_overage;    /* Entra sent a link in place of the groups */
+    int n_ended;       /* sessions of the same user that had to go for this one */
+    es_why_t noted;    /* what the log shall know although nothing was refused */
+    es_aadsts_t error; /* with ES_RESPONSE_STATUS */
 } es_acs_report_t;
 es_rv_t es_acs_accept(es_answer_t *answer, es_acs_report_t *report, const es_flow_t *flow, const es_acs_form_t *form,
                       es_why_t *why);

@@ -5,16 +5,12 @@
  */
 #include "flow/signon.h"
 
-#include "policy/landing.h"
+#include <apr_strings.h>
 
 /* Sessions made for one landing within a minute whose cookie never came back: the next would be the same. With a dead
  * session cookie that the new one does not replace it takes more, since sections may end a session within seconds. */
 #define LOST_SESSIONS 2
 #define UNREPLACED_SESSIONS 4
-
-/* What every browser, proxy and Entra itself take (AADSTS90015). Only a long page to return to goes beyond, in a signed
- * request or with a long entity ID. */
-#define URL_MAX 2048
 
 int es_signon_binding(es_binding_t *binding, const es_flow_t *flow, const unsigned char *wanted)
 {
@@ -59,28 +55,34 @@ static void note_session(es_pending_t *pending, const es_flow_t *flow)
     }
 }
 
-/* The address at Entra. Where the page to return to makes it too long the default page takes its place. */
-static es_rv_t write_url(const char **url, const es_flow_t *flow, es_pending_t *pending, const es_request_id_t *id,
-                         es_why_t *why)
+/* The address at Entra. Where the page to return to makes it too long, in a signed request or with a long entity ID, the
+ * default page takes its place. */
+static es_rv_t write_url(const char **url, const es_flow_t *flow, es_pending_t *pending, const es_request_ask_t *ask,
+                         const es_request_id_t *id, es_why_t *why)
 {
     const char *relay_state;
     es_rv_t rv;
 
     if ((rv = es_pending_seal(&relay_state, pending, flow->key, why, flow->pool)) != ES_OK ||
-        (rv = es_request_url(url, flow->site->request, id, relay_state, flow->now, why, flow->pool)) != ES_OK) {
+        (rv = es_request_url(url, flow->site->request, ask, id, relay_state, flow->now, why, flow->pool)) != ES_OK) {
         return rv;
     }
-    if (strlen(*url) <= URL_MAX || strcmp(pending->landing, flow->site->connection->default_page) == 0) {
+    if (strlen(*url) <= ES_REQUEST_URL_MAX || strcmp(pending->landing, flow->site->connection->default_page) == 0) {
         return ES_OK;
     }
     pending->landing = flow->site->connection->default_page;
-    return write_url(url, flow, pending, id, why);
+    return write_url(url, flow, pending, ask, id, why);
 }
 
-/* Everything but round, landing and session is new. */
-static es_rv_t begin(es_answer_t *answer, const es_flow_t *flow, es_pending_t *pending, es_why_t *why)
+/* Everything but round, kind, landing and session is new. */
+static es_rv_t begin(es_answer_t *answer, const es_flow_t *flow, es_pending_t *pending, const char *hints,
+                     es_why_t *why)
 {
     const es_connection_t *connection = flow->site->connection;
+    const es_request_ask_t ask = { pending->is_fresh     ? ES_REQUEST_FRESH
+                                   : pending->is_passive ? ES_REQUEST_PASSIVE
+                                                         : ES_REQUEST_PLAIN,
+                                   hints };
     es_request_id_t request_id;
     es_binding_t binding;
     int known = es_signon_binding(&binding, flow, NULL);
@@ -96,7 +98,7 @@ static es_rv_t begin(es_answer_t *answer, const es_flow_t *flow, es_pending_t *p
     memcpy(pending->request_id, request_id.octet, sizeof pending->request_id);
     es_binding_hash(pending->binding, &binding);
     pending->started = flow->now;
-    if ((rv = write_url(&answer->location, flow, pending, &request_id, why)) != ES_OK) {
+    if ((rv = write_url(&answer->location, flow, pending, &ask, &request_id, why)) != ES_OK) {
         return rv;
     }
     if (!known) {
@@ -106,27 +108,39 @@ static es_rv_t begin(es_answer_t *answer, const es_flow_t *flow, es_pending_t *p
     return ES_OK;
 }
 
-es_rv_t es_signon_start(es_answer_t *answer, const es_flow_t *flow, const char *landing, es_why_t *why)
+const char *es_signon_silent(const char *landing, apr_pool_t *pool)
+{
+    return apr_pstrcat(pool, "silent ", landing, NULL);
+}
+
+es_rv_t es_signon_start(es_answer_t *answer, const es_flow_t *flow, const es_request_ask_t *ask, const char *landing,
+                        es_why_t *why)
 {
     const es_connection_t *connection = flow->site->connection;
-    es_pending_t pending = { .round = 0 };
+    es_pending_t pending = { .is_fresh = ask && ask->kind == ES_REQUEST_FRESH,
+                             .is_passive = ask && ask->kind == ES_REQUEST_PASSIVE };
     es_why_t refused = ES_WHY_INIT;
     es_binding_t binding;
     int visits = 0;
 
-    if (!landing || es_landing_read(&pending.landing, landing, connection->origin, &refused, flow->pool) != ES_OK ||
-        strlen(pending.landing) > ES_LANDING_MAX) {
+    if (!landing || es_landing_read_allowed(&pending.landing, landing, connection->origin, &flow->site->allow, &refused,
+                                            flow->pool) != ES_OK) {
         pending.landing = connection->default_page;
     }
     note_session(&pending, flow);
     if (es_signon_binding(&binding, flow, NULL)) {
         visits = es_binding_visits(&binding, pending.landing, flow->now);
+        if (pending.is_passive &&
+            es_binding_visits(&binding, es_signon_silent(pending.landing, flow->pool), flow->now) > 0) {
+            answer->location = pending.landing;
+            return ES_OK;
+        }
     }
     if (visits >= (pending.has_session ? UNREPLACED_SESSIONS : LOST_SESSIONS)) {
         return es_fail(why, ES_SESSION_LOOP, "%d sessions made for %.200s within a minute, %s", visits, pending.landing,
                        pending.has_session ? "an old cookie comes in their place" : "none came back");
     }
-    return begin(answer, flow, &pending, why);
+    return begin(answer, flow, &pending, ask ? ask->hints : NULL, why);
 }
 
 es_rv_t es_signon_restart(es_answer_t *answer, const es_flow_t *flow, const es_pending_t *pending, es_why_t *why)
@@ -138,5 +152,5 @@ es_rv_t es_signon_restart(es_answer_t *answer, const es_flow_t *flow, const es_p
         return es_fail(why, ES_SIGNON_LOOP, "the sign-on for %.200s was started %d times", again.landing,
                        ES_PENDING_ROUNDS);
     }
-    return begin(answer, flow, &again, why);
+    return begin(answer, flow, &again, NULL, why);
 }

@@ -18,6 +18,10 @@ es_rv_t es_signon_restart(es_answer_t *answer, const es_flow_t *flow, const es_p
  * 0: there is none. */
 int es_signon_binding(es_binding_t *binding, const es_flow_t *flow, const unsigned char *wanted);
 
+/* What a failed silent attempt for a landing is counted under in the binding cookie: an application that tries again
+ * whenever it sees nobody would send the browser round for ever. */
+const char *es_signon_silent(const char *landing, apr_pool_t *pool);
+
 /* Adds a cookie to the answer. */
 void es_signon_set_cookie(es_answer_t *answer, const char *name, const char *value, es_cookie_site_t site,
                           const es_flow_t *flow);

@@ -15,6 +15,7 @@ typedef enum {
     KIND_LIST,
     KIND_PAIRS,
     KIND_TIME,
+    KIND_TIME_OR_OFF,
     KIND_SIZE,
     KIND_NUMBER,
     KIND_CHOICE,
@@ -50,6 +51,7 @@ static const unit_t number_units[] = { { "", 1 }, { NULL, 0 } };
 static const unit_t size_units[] = { { "", 1 }, { "K", KIB(1) }, { "M", MIB(1) }, { "G", GIB(1) }, { NULL, 0 } };
 
 static const char *const when_full[] = { "evict", "refuse", NULL };
+static const char *const off_on[] = { "Off", "On", NULL };
 static const char *const unauthenticated[] = { "auto", "redirect", "401", NULL };
 
 static es_rv_t check_aliases(const mes_value_t *value, es_why_t *why, apr_pool_t *pool);
@@ -94,6 +96,12 @@ const command_rec mes_conf_directives[] = {
            .slot = MES_SIGNING),
     SERVER("EntraSAMLDecryptionCertificate", "CERTIFICATE-FILE KEY-FILE: opens encrypted assertions",
            .kind = KIND_FILES, .slot = MES_DECRYPTION),
+    SERVER("EntraSAMLAuthnContext", "CLASS [CLASS ...]: authentication context classes to ask Entra for",
+           .kind = KIND_LIST, .slot = MES_AUTHN_CONTEXT),
+    SERVER("EntraSAMLIdPInitiated", "On or Off: accept sign-ins that were started at Microsoft", .kind = KIND_CHOICE,
+           .slot = MES_IDP_INITIATED, .choices = off_on, .fallback = 0),
+    SERVER("EntraSAMLRelayStateAllow", "URL-PREFIX [URL-PREFIX ...]: where else than here a sign-in may end",
+           .kind = KIND_LIST, .slot = MES_RELAY_STATE_ALLOW),
     MAIN_SERVER("EntraSAMLStateDirectory", "DIRECTORY: for key file and sessions", .kind = KIND_FILE,
                 .slot = MES_STATE_DIRECTORY),
     MAIN_SERVER("EntraSAMLSharedMemory", "SIZE, 2M to 64G: room for sessions", .kind = KIND_SIZE,
@@ -104,6 +112,8 @@ const command_rec mes_conf_directives[] = {
              .kind = KIND_TIME, .slot = MES_LIFETIME, .min = SECONDS(1), .max = HOURS(720), .fallback = HOURS(8)),
     LOCATION("EntraSAMLSessionIdle", "TIME, 1s to 30d: how long a session may go unused", .kind = KIND_TIME,
              .slot = MES_IDLE, .min = SECONDS(1), .max = HOURS(720), .fallback = HOURS(1)),
+    LOCATION("EntraSAMLFreshSignIn", "TIME, 1min to 30d, or Off: how long ago the user may have signed in at Entra",
+             .kind = KIND_TIME_OR_OFF, .slot = MES_FRESH_SIGN_IN, .min = SECONDS(60), .max = HOURS(720), .fallback = 0),
     LOCATION("EntraSAMLUnauthenticated", "auto, redirect or 401: what a request without a session gets",
              .kind = KIND_CHOICE, .slot = MES_UNAUTHENTICATED, .choices = unauthenticated,
              .fallback = MES_UNAUTHENTICATED_AUTO),
@@ -126,7 +136,7 @@ const char *mes_conf_error(const cmd_parms *cmd, const es_why_t *why)
 static es_rv_t read_number(apr_int64_t *number, const row_t *row, const unit_t *units, const char *text,
                            const char *help, es_why_t *why)
 {
-    const es_rv_t fault = row->kind == KIND_TIME ? ES_CONFIG_TIME : ES_CONFIG_VALUE;
+    const es_rv_t fault = units == time_units ? ES_CONFIG_TIME : ES_CONFIG_VALUE;
     apr_int64_t value = 0;
     const char *c;
 
@@ -265,6 +275,10 @@ static es_rv_t set_value(mes_value_t *value, const cmd_parms *cmd, int argc, cha
         return set_files(value, cmd, argv, why);
     case KIND_TIME:
         return read_number(&value->number, row, time_units, argv[0], help, why);
+    case KIND_TIME_OR_OFF:
+        value->number = 0;
+        return strcasecmp(argv[0], "Off") == 0 ? ES_OK
+                                               : read_number(&value->number, row, time_units, argv[0], help, why);
     case KIND_SIZE:
         return read_number(&value->number, row, size_units, argv[0], help, why);
     case KIND_NUMBER:

@@ -39,6 +39,10 @@ int mes_gate_resume(request_rec *r)
     mes_request_flow(&flow, r, site);
     request->resumed = es_resume_find(&request->session, &flow, location->value[MES_LIFETIME].number,
                                       location->value[MES_IDLE].number, &why);
+    if (request->resumed == ES_OK && location->value[MES_FRESH_SIGN_IN].number) {
+        request->resumed =
+            es_session_check_fresh(&request->session, flow.now, location->value[MES_FRESH_SIGN_IN].number, &why);
+    }
     if (request->resumed != ES_OK) {
         request->cause = apr_pstrdup(r->pool, why.text);
         mes_io_trace(r, "no session", request->cause);
@@ -114,12 +118,15 @@ static int redirects(const request_rec *r, es_visitor_t visitor)
 
 static int start_signon(request_rec *r, const mes_site_t *site, const mes_request_t *request)
 {
+    const es_request_ask_t ask = { .kind = mes_request_location(r)->value[MES_FRESH_SIGN_IN].number
+                                               ? ES_REQUEST_FRESH
+                                               : ES_REQUEST_PLAIN };
     es_answer_t answer = { NULL };
     es_why_t why = ES_WHY_INIT;
     es_flow_t flow;
 
     mes_request_flow(&flow, r, site);
-    if (es_signon_start(&answer, &flow, mes_request_landing(r), &why) != ES_OK) {
+    if (es_signon_start(&answer, &flow, &ask, mes_request_landing(r), &why) != ES_OK) {
         return mes_io_refuse(r, site, &why, MES_OFFER_AGAIN);
     }
     if (request->resumed != ES_OK) {

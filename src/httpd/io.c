@@ -204,7 +204,8 @@ static int leave_to_error_document(request_rec *r, int status, const es_reason_t
     return status;
 }
 
-int mes_io_refuse(request_rec *r, const mes_site_t *site, const es_why_t *why, mes_offer_t offer)
+static int refuse(request_rec *r, const mes_site_t *site, const es_why_t *why, mes_offer_t offer,
+                  const es_aadsts_t *error)
 {
     const es_reason_t *reason = es_reason(why->rv);
     const int status = reason->status ? reason->status : HTTP_INTERNAL_SERVER_ERROR;
@@ -231,7 +232,22 @@ int mes_io_refuse(request_rec *r, const mes_site_t *site, const es_why_t *why, m
     page.reference = reference;
     page.action = mes_pages_action(offer, r->method_number == M_GET ? mes_request_landing(r) : NULL, site, r->pool);
     page.time = r->request_time;
+    if (error) {
+        page.error = error;
+        page.text = error->user_advice ? apr_pstrcat(r->pool, page.text, " ", error->user_advice, NULL) : page.text;
+        page.remedy = error->advice ? error->advice : page.remedy;
+    }
     return send_page(r, site, status, &page);
+}
+
+int mes_io_refuse(request_rec *r, const mes_site_t *site, const es_why_t *why, mes_offer_t offer)
+{
+    return refuse(r, site, why, offer, NULL);
+}
+
+int mes_io_refuse_by_entra(request_rec *r, const mes_site_t *site, const es_why_t *why, const es_aadsts_t *error)
+{
+    return refuse(r, site, why, MES_OFFER_AGAIN, error);
 }
 
 int mes_io_signed_out(request_rec *r, const mes_site_t *site)

@@ -64,6 +64,8 @@ static const ap_directive_t *find_blamed(const mes_server_t *conf, es_rv_t rv)
         { ES_CONFIG_TEMPLATE, MES_PAGE_TEMPLATE },
         { ES_CONFIG_SHARED, MES_REMOTE_USER },
         { ES_CONFIG_SHARED, MES_CLAIM },
+        { ES_CONFIG_AUTHN_CONTEXT, MES_AUTHN_CONTEXT },
+        { ES_CONFIG_RELAY_STATE, MES_RELAY_STATE_ALLOW },
         { ES_CONFIG_SHARED, MES_REQUIRED_CLAIMS },
         { ES_CONFIG_GROUP, MES_GROUP },
     };
@@ -129,6 +131,42 @@ static es_rv_t make_metadata(const char **xml, const mes_server_t *conf, const e
     return es_request_metadata(xml, &sp, why, pool);
 }
 
+#define CONTEXTS_MAX 8
+#define CONTEXT_MAX 200
+
+/* A class is a URI (SAML core 2.7.2.2). Which of them Entra knows is its business; how long the redirect becomes is
+ * ours. */
+static es_rv_t read_contexts(const char *const **contexts, const mes_value_t *value, es_why_t *why, apr_pool_t *pool)
+{
+    const char *const *list = name_list(value, pool);
+    int i;
+
+    for (i = 0; list && list[i]; i++) {
+        const apr_size_t len = strlen(list[i]);
+        const char *colon = strchr(list[i], ':');
+
+        if (i == CONTEXTS_MAX || len > CONTEXT_MAX || !colon || colon == list[i] ||
+            strspn(list[i], "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/?#@!$&'()*+,;=%") !=
+                len) {
+            return es_fail(why, ES_CONFIG_AUTHN_CONTEXT, "%.200s is %s", list[i],
+                           i == CONTEXTS_MAX ? "one class too many" : "no URI, or too long for a request");
+        }
+    }
+    *contexts = list;
+    return ES_OK;
+}
+
+static es_rv_t make_request(es_request_t **request, const es_connection_t *connection, const mes_server_t *conf,
+                            es_why_t *why, apr_pool_t *pool)
+{
+    es_request_conf_t said = { .sso_url = connection->metadata->sso_url,
+                               .entity_id = connection->entity_id,
+                               .reply_url = connection->reply_url };
+    es_rv_t rv = read_contexts(&said.authn_contexts, &conf->value[MES_AUTHN_CONTEXT], why, pool);
+
+    return rv == ES_OK ? es_request_make(request, &said, why, pool) : rv;
+}
+
 static es_rv_t make_site(const mes_site_t **site, const mes_server_t *conf, const mes_state_t *state,
                          const char *const *names, es_why_t *why, apr_pool_t *pool)
 {
@@ -143,8 +181,9 @@ static es_rv_t make_site(const mes_site_t **site, const mes_server_t *conf, cons
     groups = mes_conf_groups(&n_groups, &conf->value[MES_GROUP], pool);
     made->flow.aliases = mes_conf_aliases(&made->flow.n_aliases, &conf->value[MES_CLAIM], pool);
     if ((rv = make_connection(&connection, conf, why, pool)) != ES_OK ||
-        (rv = es_request_make(&request, connection->metadata->sso_url, connection->entity_id, connection->reply_url,
-                              why, pool)) != ES_OK ||
+        (rv = make_request(&request, connection, conf, why, pool)) != ES_OK ||
+        (rv = es_landing_allow(&made->flow.allow, name_list(&conf->value[MES_RELAY_STATE_ALLOW], pool), why, pool)) !=
+            ES_OK ||
         (rv = make_metadata(&made->metadata, conf, connection, why, pool)) != ES_OK ||
         (rv = es_claims_check_aliases(made->flow.aliases, made->flow.n_aliases, why)) != ES_OK ||
         (rv = es_groups_make(&known_groups, groups, n_groups, why, pool)) != ES_OK ||
@@ -160,6 +199,7 @@ static es_rv_t make_site(const mes_site_t **site, const mes_server_t *conf, cons
     made->flow.decryption = conf->decryption;
     made->flow.required_claims = name_list(&conf->value[MES_REQUIRED_CLAIMS], pool);
     made->flow.keep = conf->keep;
+    made->flow.idp_initiated = (int)conf->value[MES_IDP_INITIATED].number;
     made->flow.sessions_per_user = (int)conf->value[MES_SESSIONS_PER_USER].number;
     made->connection = connection;
     made->state = state;

@@ -45,12 +45,15 @@ typedef enum {
     MES_SESSIONS_PER_USER,
     MES_SIGNING,
     MES_DECRYPTION,
+    MES_AUTHN_CONTEXT,
+    MES_IDP_INITIATED,
+    MES_RELAY_STATE_ALLOW,
     MES_STATE_DIRECTORY,
     MES_SHARED_MEMORY,
     MES_WHEN_FULL,
     MES_SERVER_SLOTS
 } mes_server_slot_t;
-typedef enum { MES_LIFETIME, MES_IDLE, MES_UNAUTHENTICATED, MES_LOCATION_SLOTS } mes_location_slot_t;
+typedef enum { MES_LIFETIME, MES_IDLE, MES_FRESH_SIGN_IN, MES_UNAUTHENTICATED, MES_LOCATION_SLOTS } mes_location_slot_t;
 
 /* What EntraSAMLWhenFull and EntraSAMLUnauthenticated can say, in the order of their choices. */
 enum { MES_WHEN_FULL_EVICT, MES_WHEN_FULL_REFUSE };
@@ -217,6 +220,8 @@ void mes_io_trace(request_rec *r, const char *step, const char *detail);
 /* The functions below answer; their value is the hook's. Refuse logs, and answers with the page, JSON for programs, or
  * the status alone where an ErrorDocument is configured for it. */
 int mes_io_refuse(request_rec *r, const mes_site_t *site, const es_why_t *why, mes_offer_t offer);
+/* The same for an error of Entra, whose code and identifiers go on the page. */
+int mes_io_refuse_by_entra(request_rec *r, const mes_site_t *site, const es_why_t *why, const es_aadsts_t *error);
 int mes_io_redirect(request_rec *r, const es_answer_t *answer);
 int mes_io_signed_out(request_rec *r, const mes_site_t *site);
 int mes_io_metadata(request_rec *r, const mes_site_t *site);
@@ -231,6 +236,7 @@ typedef struct {
     const char *title, *text;
     const char *reason, *remedy, *reference; /* "" where the page is no refusal */
     const char *action;                      /* HTML */
+    const es_aadsts_t *error;                /* of Entra, NULL where it is none */
     apr_time_t time;
 } mes_page_t;
 const char *mes_pages_make(const mes_page_t *page, const mes_site_t *site, apr_pool_t *pool);

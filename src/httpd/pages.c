@@ -104,6 +104,24 @@ static const char *format_time(apr_time_t time, apr_pool_t *pool)
     return apr_pstrdup(pool, text);
 }
 
+static const char *make_row(const char *label, const char *value, apr_pool_t *pool)
+{
+    return *value ? apr_pstrcat(pool, "<dt>", label, "</dt><dd>", es_codec_html(value, pool), "</dd>\n", NULL) : "";
+}
+
+/* What Microsoft's support asks for. The message's own words stay out: it is not signed, and whoever posts one would
+ * speak to the user from our page. */
+static const char *make_error(const es_aadsts_t *error, apr_pool_t *pool)
+{
+    if (!error) {
+        return "";
+    }
+    return apr_pstrcat(
+        pool, make_row("Microsoft's code", error->code ? apr_psprintf(pool, "AADSTS%ld", error->code) : "", pool),
+        make_row("Trace ID", error->trace_id, pool), make_row("Correlation ID", error->correlation_id, pool),
+        make_row("Microsoft's time", error->timestamp, pool), NULL);
+}
+
 static const char *make_details(const mes_page_t *page, apr_pool_t *pool)
 {
     if (!*page->reference) {
@@ -111,9 +129,9 @@ static const char *make_details(const mes_page_t *page, apr_pool_t *pool)
     }
     return apr_pstrcat(pool, "<p>Details for your administrator:</p>\n<dl>\n<dt>Reason</dt><dd>",
                        es_codec_html(page->reason, pool), "</dd>\n<dt>Remedy</dt><dd>",
-                       es_codec_html(page->remedy, pool), "</dd>\n<dt>Reference</dt><dd>",
-                       es_codec_html(page->reference, pool), "</dd>\n<dt>Time</dt><dd>", format_time(page->time, pool),
-                       "</dd>\n</dl>\n", NULL);
+                       es_codec_html(page->remedy, pool), "</dd>\n", make_error(page->error, pool),
+                       "<dt>Reference</dt><dd>", es_codec_html(page->reference, pool), "</dd>\n<dt>Time</dt><dd>",
+                       format_time(page->time, pool), "</dd>\n</dl>\n", NULL);
 }
 
 /* The placeholder that starts at this @, or -1; *len with both its @. */

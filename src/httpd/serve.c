@@ -6,7 +6,7 @@
 
 #include "base/codec.h"
 #include "base/url.h"
-#include "policy/landing.h"
+#include "policy/hint.h"
 
 #include <apr_strings.h>
 
@@ -62,7 +62,11 @@ int mes_serve_acs(request_rec *r, const mes_site_t *site)
     if (es_codec_form_find(&form.saml_response, body, "SAMLResponse", &why, r->pool) != ES_OK ||
         es_codec_form_find(&form.relay_state, body, "RelayState", &why, r->pool) != ES_OK ||
         es_acs_accept(&answer, &report, &flow, &form, &why) != ES_OK) {
-        return mes_io_refuse(r, site, &why, MES_OFFER_AGAIN);
+        return why.rv == ES_RESPONSE_STATUS ? mes_io_refuse_by_entra(r, site, &why, &report.error)
+                                            : mes_io_refuse(r, site, &why, MES_OFFER_AGAIN);
+    }
+    if (report.noted.rv != ES_OK) {
+        mes_io_log(r, report.noted.rv, report.noted.text);
     }
     if (report.restarted != ES_OK) {
         mes_io_log(r, report.restarted, "the sign-on starts again");
@@ -74,17 +78,30 @@ int mes_serve_acs(request_rec *r, const mes_site_t *site)
     return mes_io_redirect(r, &answer);
 }
 
-/* `return` as the query has it; the default page where there is none. */
-static es_rv_t read_return(const char **landing, const request_rec *r, const mes_site_t *site, es_why_t *why)
+/* What the query asks for: `return`, the default page where there is none; login_hint and whr; passive=1. */
+static es_rv_t read_query(const char **landing, es_request_ask_t *ask, const request_rec *r, const mes_site_t *site,
+                          es_why_t *why)
 {
-    const char *wanted = NULL;
-    es_rv_t rv = es_codec_form_find(&wanted, es_bytes_of(r->args ? r->args : ""), "return", why, r->pool);
+    const es_bytes_t query = es_bytes_of(r->args ? r->args : "");
+    const char *wanted = NULL, *login_hint = NULL, *whr = NULL, *passive = NULL;
+    es_rv_t rv;
 
-    if (rv == ES_OK && wanted) {
-        return es_landing_read(landing, wanted, site->connection->origin, why, r->pool);
+    if ((rv = es_codec_form_find(&wanted, query, "return", why, r->pool)) != ES_OK ||
+        (rv = es_codec_form_find(&login_hint, query, "login_hint", why, r->pool)) != ES_OK ||
+        (rv = es_codec_form_find(&whr, query, "whr", why, r->pool)) != ES_OK ||
+        (rv = es_codec_form_find(&passive, query, "passive", why, r->pool)) != ES_OK ||
+        (rv = es_hint_read(&ask->hints, login_hint, whr, why, r->pool)) != ES_OK) {
+        return rv;
+    }
+    if (passive && strcmp(passive, "1") != 0) {
+        return es_fail(why, ES_HINT_REFUSED, "passive is %.20s", passive);
+    }
+    ask->kind = passive ? ES_REQUEST_PASSIVE : ES_REQUEST_PLAIN;
+    if (wanted) {
+        return es_landing_read_allowed(landing, wanted, site->connection->origin, &site->flow.allow, why, r->pool);
     }
     *landing = site->connection->default_page;
-    return rv;
+    return ES_OK;
 }
 
 /* With a live session there is nothing to do but go on. Which limits hold is the landing's section's business; here
@@ -94,6 +111,7 @@ int mes_serve_login(request_rec *r, const mes_site_t *site)
     const mes_location_t *location = mes_request_location(r);
     es_why_t why = ES_WHY_INIT, none = ES_WHY_INIT;
     es_answer_t answer = { NULL };
+    es_request_ask_t ask;
     es_session_t session;
     const char *landing;
     es_flow_t flow;
@@ -101,7 +119,7 @@ int mes_serve_login(request_rec *r, const mes_site_t *site)
     if (r->method_number != M_GET) {
         return refuse_method(r, "GET", NULL);
     }
-    if (read_return(&landing, r, site, &why) != ES_OK) {
+    if (read_query(&landing, &ask, r, site, &why) != ES_OK) {
         return mes_io_refuse(r, site, &why, MES_OFFER_AGAIN);
     }
     mes_request_flow(&flow, r, site);
@@ -109,7 +127,7 @@ int mes_serve_login(request_rec *r, const mes_site_t *site)
                        &none) == ES_OK) {
         return redirect_to(r, landing);
     }
-    if (es_signon_start(&answer, &flow, landing, &why) != ES_OK) {
+    if (es_signon_start(&answer, &flow, &ask, landing, &why) != ES_OK) {
         return mes_io_refuse(r, site, &why, MES_OFFER_AGAIN);
     }
     return mes_io_redirect(r, &answer);

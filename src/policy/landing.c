@@ -57,8 +57,31 @@ static int starts_with_one_slash(const char *path)
     return second != '/' && second != '\\' && second != ' ';
 }
 
-/* Is it on our origin: without scheme and host, or with ours, and nobody's name before the host? */
-static es_rv_t check_origin(const es_url_t *url, const char *origin, es_why_t *why, apr_pool_t *pool)
+static int starts_at_boundary(const char *path, const char *prefix)
+{
+    const apr_size_t len = strlen(prefix);
+
+    return strncmp(path, prefix, len) == 0 &&
+           (path[len] == '\0' || path[len] == '/' || (len > 0 && prefix[len - 1] == '/'));
+}
+
+static int is_allowed(const es_url_t *url, const es_landing_allow_t *allow)
+{
+    int i;
+
+    for (i = 0; allow && i < allow->count; i++) {
+        if (es_url_same_origin(url, &allow->prefixes[i]) &&
+            starts_at_boundary(*url->path ? url->path : "/", allow->prefixes[i].path)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* *is_ours: it is on our origin, without scheme and host or with ours; else it is allowed. In either case nobody's name
+ * stands before the host. */
+static es_rv_t check_origin(int *is_ours, const es_url_t *url, const char *origin, const es_landing_allow_t *allow,
+                            es_why_t *why, apr_pool_t *pool)
 {
     es_url_t ours;
     es_rv_t rv;
@@ -66,15 +89,17 @@ static es_rv_t check_origin(const es_url_t *url, const char *origin, es_why_t *w
     if (url->user) {
         return es_fail(why, ES_LANDING_REFUSED, "the return address has user information");
     }
-    if (!url->scheme && !url->host) {
+    *is_ours = !url->scheme && !url->host;
+    if (*is_ours) {
         return ES_OK;
     }
-    rv = es_url_read(&ours, origin, CANDIDATE_MAX, why, pool);
-    if (rv != ES_OK) {
+    if ((rv = es_url_read(&ours, origin, CANDIDATE_MAX, why, pool)) != ES_OK) {
         return rv;
     }
-    if (!es_url_same_origin(url, &ours)) {
-        return es_fail(why, ES_LANDING_REFUSED, "the return address is not on %.200s", origin);
+    *is_ours = es_url_same_origin(url, &ours);
+    if (!*is_ours && !is_allowed(url, allow)) {
+        return es_fail(why, ES_LANDING_REFUSED, "the return address is not on %.200s%s", origin,
+                       allow && allow->count ? " and not allowed by EntraSAMLRelayStateAllow" : "");
     }
     return ES_OK;
 }
@@ -110,11 +135,42 @@ static es_rv_t check_path(const char *path, es_why_t *why)
     return ES_OK;
 }
 
+es_rv_t es_landing_allow(es_landing_allow_t *allow, const char *const *prefixes, es_why_t *why, apr_pool_t *pool)
+{
+    es_url_t *read;
+    int i, count = 0;
+
+    while (prefixes && prefixes[count]) {
+        count++;
+    }
+    read = apr_pcalloc(pool, (apr_size_t)(count + 1) * sizeof *read);
+    for (i = 0; i < count; i++) {
+        es_why_t ignored = ES_WHY_INIT; /* speaks of return addresses */
+
+        if (es_url_read(&read[i], prefixes[i], CANDIDATE_MAX, &ignored, pool) != ES_OK || !read[i].scheme ||
+            strcmp(read[i].scheme, "https") != 0 || !read[i].host || strchr(read[i].host, '*') || read[i].user ||
+            read[i].query || read[i].fragment || (*read[i].path && check_path(read[i].path, &ignored) != ES_OK)) {
+            return es_fail(why, ES_CONFIG_RELAY_STATE, "%.300s is not https://host[:port][/path]", prefixes[i]);
+        }
+        read[i].path = *read[i].path ? read[i].path : "/";
+    }
+    allow->count = count;
+    allow->prefixes = read;
+    return ES_OK;
+}
+
 es_rv_t es_landing_read(const char **landing, const char *candidate, const char *origin, es_why_t *why,
                         apr_pool_t *pool)
 {
+    return es_landing_read_allowed(landing, candidate, origin, NULL, why, pool);
+}
+
+es_rv_t es_landing_read_allowed(const char **landing, const char *candidate, const char *origin,
+                                const es_landing_allow_t *allow, es_why_t *why, apr_pool_t *pool)
+{
     es_url_t url;
     const char *path, *result;
+    int is_ours = 0;
     es_rv_t rv;
 
     if (strnlen(candidate, CANDIDATE_MAX + 1) > CANDIDATE_MAX) {
@@ -126,7 +182,7 @@ es_rv_t es_landing_read(const char **landing, const char *candidate, const char 
     }
     rv = es_url_read(&url, escape_unwise(candidate, pool), 3 * CANDIDATE_MAX, why, pool);
     if (rv == ES_OK) {
-        rv = check_origin(&url, origin, why, pool);
+        rv = check_origin(&is_ours, &url, origin, allow, why, pool);
     }
     if (rv != ES_OK) {
         return rv;
@@ -137,6 +193,9 @@ es_rv_t es_landing_read(const char **landing, const char *candidate, const char 
         return rv;
     }
     result = url.query ? apr_pstrcat(pool, path, "?", url.query, NULL) : path;
+    if (!is_ours) {
+        result = apr_pstrcat(pool, es_url_origin(&url, pool), result, NULL);
+    }
     if (strlen(result) > ES_LANDING_MAX) {
         return es_fail(why, ES_LANDING_REFUSED, "the page to return to is longer than %d", ES_LANDING_MAX);
     }

@@ -6,6 +6,7 @@
 #define ES_LANDING_H
 
 #include "base/es.h"
+#include "base/url.h"
 
 /* Longest landing that travels in RelayState, so that the redirect URL stays within 2,048 characters. */
 #define ES_LANDING_MAX 700
@@ -17,5 +18,21 @@
  * landing longer than ES_LANDING_MAX. */
 es_rv_t es_landing_read(const char **landing, const char *candidate, const char *origin, es_why_t *why,
                         apr_pool_t *pool);
+
+/* Addresses elsewhere that the administrator allows a sign-in to end at. Immutable. */
+typedef struct {
+    int count;
+    const es_url_t *prefixes;
+} es_landing_allow_t;
+
+/* Reads prefixes (NULL-terminated): https://host[:port][/path] each, without user, query or fragment, the path as a
+ * landing's; no wildcards. ES_CONFIG_RELAY_STATE. */
+es_rv_t es_landing_allow(es_landing_allow_t *allow, const char *const *prefixes, es_why_t *why, apr_pool_t *pool);
+
+/* As es_landing_read; in addition an absolute URL passes, whole but for the fragment, whose scheme, host and port are
+ * those of an allowed prefix and whose path is the prefix's or goes on behind it at a slash: /app allows /app and
+ * /app/x, not /application. */
+es_rv_t es_landing_read_allowed(const char **landing, const char *candidate, const char *origin,
+                                const es_landing_allow_t *allow, es_why_t *why, apr_pool_t *pool);
 
 #endif

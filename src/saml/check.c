@@ -144,13 +144,18 @@ static es_rv_t fail_request(es_why_t *why, const char *where, const char *named,
                    named ? named : "missing", wanted);
 }
 
+int es_check_is_unsolicited(const es_response_t *response, const es_assertion_t *assertion)
+{
+    return !response->in_response_to && !asserted_request(assertion);
+}
+
 es_rv_t es_check_request(const es_response_t *response, const es_assertion_t *assertion, const es_expected_t *expected,
                          es_why_t *why)
 {
     const char *asserted = asserted_request(assertion), *wanted;
     int i;
 
-    if (!asserted && !response->in_response_to) {
+    if (es_check_is_unsolicited(response, assertion)) {
         return es_fail(why, ES_UNSOLICITED, "neither response nor assertion has InResponseTo");
     }
     wanted = expected->request_id ? expected->request_id : asserted ? asserted : response->in_response_to;
@@ -262,5 +267,19 @@ es_rv_t es_check_times(apr_time_t *not_after, const es_response_t *response, con
                          "this server's", 0);
     }
     *not_after = first_end(assertion, expected->skew);
+    return ES_OK;
+}
+
+es_rv_t es_check_authn(const es_assertion_t *assertion, const es_expected_t *expected, int is_fresh, apr_time_t now,
+                       es_why_t *why)
+{
+    if (assertion->authn_instant > now + expected->skew) {
+        return fail_time(why, ES_AUTHN_FUTURE, "AuthnInstant", assertion->authn_instant, now, "this server's",
+                         expected->skew);
+    }
+    if (is_fresh && assertion->authn_instant < expected->started - expected->skew) {
+        return fail_time(why, ES_AUTHN_STALE, "AuthnInstant", assertion->authn_instant, expected->started,
+                         "the request's", expected->skew);
+    }
     return ES_OK;
 }

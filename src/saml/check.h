@@ -37,6 +37,10 @@ es_rv_t es_check_parties(const es_response_t *response, const es_assertion_t *as
 es_rv_t es_check_request(const es_response_t *response, const es_assertion_t *assertion, const es_expected_t *expected,
                          es_why_t *why);
 
+/* Does it answer no request at all (SAML profiles 4.1.5)? InResponseTo is absent from the response and from every
+ * confirmation; where one of them names a request it is no such message. */
+int es_check_is_unsolicited(const es_response_t *response, const es_assertion_t *assertion);
+
 /* When: ES_ISSUE_INSTANT, ES_CONDITIONS_EARLY, ES_CONDITIONS_LATE, ES_CONFIRMATION_EARLY, ES_CONFIRMATION_LATE,
  * ES_AUTHN_ENDED. NotBefore and NotOnOrAfter of Conditions and NotOnOrAfter of the confirmation are all required.
  * Response and assertion must both have been issued within ES_CHECK_LIFETIME, and not before expected->started where
@@ -45,5 +49,11 @@ es_rv_t es_check_request(const es_response_t *response, const es_assertion_t *as
  * in whole seconds: how long its mark must live. */
 es_rv_t es_check_times(apr_time_t *not_after, const es_response_t *response, const es_assertion_t *assertion,
                        const es_expected_t *expected, apr_time_t now, es_why_t *why);
+
+/* When the user signed in at Entra: ES_AUTHN_FUTURE when AuthnInstant lies in the future by more than the skew. With
+ * `is_fresh` (the request had ForceAuthn) ES_AUTHN_STALE when it lies before expected->started by more than that: Entra
+ * has not asked again. Otherwise it may be weeks old. */
+es_rv_t es_check_authn(const es_assertion_t *assertion, const es_expected_t *expected, int is_fresh, apr_time_t now,
+                       es_why_t *why);
 
 #endif

@@ -9,6 +9,7 @@
 #include <lasso/lasso.h>
 #include <lasso/xml/saml-2.0/saml2_name_id.h>
 #include <lasso/xml/saml-2.0/samlp2_authn_request.h>
+#include <lasso/xml/saml-2.0/samlp2_requested_authn_context.h>
 #include <libxml/tree.h>
 
 /* What lasso writes in place of the two values that change, of the same length as these. */
@@ -21,14 +22,19 @@
 #define BINDING_POST "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
 #define BINDING_REDIRECT "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"
 
-struct es_request_t {
-    const char *address;          /* and its own query, up to where SAMLRequest begins */
-    es_bytes_t packed;            /* the XML deflated, but for the piece that changes */
+/* One AuthnRequest, deflated but for the piece that changes. */
+typedef struct {
+    es_bytes_t packed;
     apr_size_t piece_at;          /* where that stands in it, as it is */
     const char *piece;            /* from the first of the two values to the end of the other */
     apr_size_t len;               /* of the piece */
     apr_size_t id_at, instant_at; /* where the two values stand in the piece */
-    const es_pair_t *pair;        /* signs; NULL where requests are not signed */
+} written_t;
+
+struct es_request_t {
+    const char *address; /* and its own query, up to where SAMLRequest begins */
+    written_t written[ES_REQUEST_KINDS];
+    const es_pair_t *pair; /* signs; NULL where requests are not signed */
 };
 
 es_rv_t es_request_init(es_why_t *why)
@@ -47,22 +53,40 @@ static int is_text(const char *text)
     return text && *text && xmlCheckUTF8((const unsigned char *)text);
 }
 
+/* SAML core 3.3.2.2.1; the elements belong to the node. */
+static LassoSamlp2RequestedAuthnContext *make_context(const char *const *classes)
+{
+    LassoSamlp2RequestedAuthnContext *context =
+        (LassoSamlp2RequestedAuthnContext *)lasso_samlp2_requested_authn_context_new();
+
+    for (; *classes; classes++) {
+        context->AuthnContextClassRef = g_list_append(context->AuthnContextClassRef, g_strdup(*classes));
+    }
+    context->Comparison = g_strdup("exact");
+    return context;
+}
+
 /* The request as a lasso node with the six things Entra wants. lasso's own profile would add a NameIDPolicy for
  * transient names, which overrides what the administrator chose in the portal, so no profile is used. */
-static LassoNode *make_node(const char *sso_url, const char *entity_id, const char *reply_url)
+static LassoNode *make_node(const es_request_conf_t *conf, es_request_kind_t kind)
 {
     LassoNode *node = lasso_samlp2_authn_request_new();
     LassoSamlp2AuthnRequest *request = (LassoSamlp2AuthnRequest *)node;
     LassoSamlp2RequestAbstract *common = &request->parent;
     LassoSaml2NameID *issuer = (LassoSaml2NameID *)lasso_saml2_name_id_new();
 
-    issuer->content = g_strdup(entity_id);
+    issuer->content = g_strdup(conf->entity_id);
     common->ID = g_strdup(ID_MARK);
     common->Version = g_strdup("2.0");
     common->IssueInstant = g_strdup(INSTANT_MARK);
-    common->Destination = g_strdup(sso_url);
+    common->Destination = g_strdup(conf->sso_url);
     common->Issuer = issuer;
-    request->AssertionConsumerServiceURL = g_strdup(reply_url);
+    request->AssertionConsumerServiceURL = g_strdup(conf->reply_url);
+    request->ForceAuthn = kind == ES_REQUEST_FRESH;
+    request->IsPassive = kind == ES_REQUEST_PASSIVE;
+    if (conf->authn_contexts) {
+        request->RequestedAuthnContext = make_context(conf->authn_contexts);
+    }
     return node;
 }
 
@@ -81,14 +105,18 @@ static const char *write_node(xmlNodePtr node, apr_pool_t *pool)
 
 /* lasso writes ForceAuthn="false" and IsPassive="false" whether wanted or not; the defaults of SAML core 3.4.1 need no
  * words. */
-static const char *write_request(LassoNode *node, apr_pool_t *pool)
+static const char *write_request(LassoNode *node, es_request_kind_t kind, apr_pool_t *pool)
 {
     xmlNodePtr tree = lasso_node_get_xmlNode(node, FALSE);
     const char *xml = NULL;
 
     if (tree) {
-        xmlUnsetProp(tree, BAD_CAST "ForceAuthn");
-        xmlUnsetProp(tree, BAD_CAST "IsPassive");
+        if (kind != ES_REQUEST_FRESH) {
+            xmlUnsetProp(tree, BAD_CAST "ForceAuthn");
+        }
+        if (kind != ES_REQUEST_PASSIVE) {
+            xmlUnsetProp(tree, BAD_CAST "IsPassive");
+        }
         xml = write_node(tree, pool);
         xmlFreeNode(tree);
     }
@@ -98,7 +126,7 @@ static const char *write_request(LassoNode *node, apr_pool_t *pool)
 /* Deflates everything but the piece with both values: whoever goes to Entra for the first time costs no compression.
  * Returns 0 where the values are not found. The first of each is ours: both attributes stand before every configured
  * value, and a quotation mark cannot stand inside an attribute. */
-static int pack(es_request_t *made, const char *xml, apr_pool_t *pool)
+static int pack(written_t *written, const char *xml, apr_pool_t *pool)
 {
     const apr_size_t xml_len = strlen(xml);
     const char *id = strstr(xml, " ID=\"" ID_MARK "\"");
@@ -113,34 +141,56 @@ static int pack(es_request_t *made, const char *xml, apr_pool_t *pool)
     instant += strlen(" IssueInstant=\"");
     start = id < instant ? id : instant;
     end = id < instant ? instant + strlen(INSTANT_MARK) : id + strlen(ID_MARK);
-    made->len = (apr_size_t)(end - start);
-    made->piece = apr_pstrmemdup(pool, start, made->len);
-    made->id_at = (apr_size_t)(id - start);
-    made->instant_at = (apr_size_t)(instant - start);
+    written->len = (apr_size_t)(end - start);
+    written->piece = apr_pstrmemdup(pool, start, written->len);
+    written->id_at = (apr_size_t)(id - start);
+    written->instant_at = (apr_size_t)(instant - start);
     gapped = apr_pstrmemdup(pool, xml, xml_len);
-    memset(gapped + (start - xml), '\0', made->len);
-    made->packed = es_codec_deflate(&made->piece_at, es_bytes(gapped, xml_len), made->len, pool);
+    memset(gapped + (start - xml), '\0', written->len);
+    written->packed = es_codec_deflate(&written->piece_at, es_bytes(gapped, xml_len), written->len, pool);
     return 1;
 }
 
-es_rv_t es_request_make(es_request_t **request, const char *sso_url, const char *entity_id, const char *reply_url,
-                        es_why_t *why, apr_pool_t *pool)
+static es_rv_t write_kind(written_t *written, const es_request_conf_t *conf, es_request_kind_t kind, es_why_t *why,
+                          apr_pool_t *pool)
 {
-    es_request_t *made = apr_pcalloc(pool, sizeof *made);
-    const char *query = strchr(sso_url, '?');
-    const char *xml;
-    LassoNode *node;
+    LassoNode *node = make_node(conf, kind);
+    const char *xml = write_request(node, kind, pool);
 
-    if (!is_text(sso_url) || !is_text(entity_id) || !is_text(reply_url)) {
-        return es_fail(why, ES_INTERNAL, "address, entity ID or reply URL of the AuthnRequest is not UTF-8 text");
-    }
-    node = make_node(sso_url, entity_id, reply_url);
-    xml = write_request(node, pool);
     lasso_node_destroy(node);
-    if (!xml || !pack(made, xml, pool)) {
+    if (!xml || !pack(written, xml, pool)) {
         return es_fail(why, ES_INTERNAL, "lasso wrote no AuthnRequest with ID and IssueInstant");
     }
-    made->address = apr_pstrcat(pool, sso_url, query ? (query[1] ? "&" : "") : "?", NULL);
+    return ES_OK;
+}
+
+static int are_texts(const char *const *texts)
+{
+    while (texts && *texts && is_text(*texts)) {
+        texts++;
+    }
+    return !texts || !*texts;
+}
+
+es_rv_t es_request_make(es_request_t **request, const es_request_conf_t *conf, es_why_t *why, apr_pool_t *pool)
+{
+    es_request_t *made = apr_pcalloc(pool, sizeof *made);
+    const char *query;
+    es_rv_t rv;
+    int kind;
+
+    if (!is_text(conf->sso_url) || !is_text(conf->entity_id) || !is_text(conf->reply_url) ||
+        !are_texts(conf->authn_contexts)) {
+        return es_fail(why, ES_INTERNAL,
+                       "address, entity ID, reply URL or a class of the AuthnRequest is not UTF-8 text");
+    }
+    for (kind = 0; kind < ES_REQUEST_KINDS; kind++) {
+        if ((rv = write_kind(&made->written[kind], conf, (es_request_kind_t)kind, why, pool)) != ES_OK) {
+            return rv;
+        }
+    }
+    query = strchr(conf->sso_url, '?');
+    made->address = apr_pstrcat(pool, conf->sso_url, query ? (query[1] ? "&" : "") : "?", NULL);
     *request = made;
     return ES_OK;
 }
@@ -167,25 +217,31 @@ static void write_instant(char *out, apr_time_t now)
     memcpy(out, text, strlen(INSTANT_MARK));
 }
 
-es_rv_t es_request_url(const char **url, const es_request_t *request, const es_request_id_t *id,
-                       const char *relay_state, apr_time_t now, es_why_t *why, apr_pool_t *pool)
+es_rv_t es_request_url(const char **url, const es_request_t *request, const es_request_ask_t *ask,
+                       const es_request_id_t *id, const char *relay_state, apr_time_t now, es_why_t *why,
+                       apr_pool_t *pool)
 {
-    unsigned char *octets = apr_pmemdup(pool, request->packed.data, request->packed.len);
-    const es_bytes_t packed = es_bytes(octets, request->packed.len);
-    char *piece = (char *)octets + request->piece_at;
+    const written_t *written = &request->written[ask ? ask->kind : ES_REQUEST_PLAIN];
+    unsigned char *octets = apr_pmemdup(pool, written->packed.data, written->packed.len);
+    const es_bytes_t packed = es_bytes(octets, written->packed.len);
+    char *piece = (char *)octets + written->piece_at;
     const char *query;
     es_rv_t rv;
 
-    memcpy(piece, request->piece, request->len);
-    memcpy(piece + request->id_at, es_request_id_text(id, pool), strlen(ID_MARK));
-    write_instant(piece + request->instant_at, now);
+    memcpy(piece, written->piece, written->len);
+    memcpy(piece + written->id_at, es_request_id_text(id, pool), strlen(ID_MARK));
+    write_instant(piece + written->instant_at, now);
     query = apr_pstrcat(pool, "SAMLRequest=", es_codec_url_encode(es_codec_base64_encode(packed, pool), pool),
                         relay_state ? "&RelayState=" : NULL,
                         relay_state ? es_codec_url_encode(relay_state, pool) : NULL, NULL);
     if (request->pair && (rv = es_sign_query(&query, query, request->pair, why, pool)) != ES_OK) {
         return rv;
     }
-    *url = apr_pstrcat(pool, request->address, query, NULL);
+    query = apr_pstrcat(pool, request->address, query, NULL);
+    if (ask && ask->hints && strlen(query) + strlen(ask->hints) <= ES_REQUEST_URL_MAX) {
+        query = apr_pstrcat(pool, query, ask->hints, NULL);
+    }
+    *url = query;
     return ES_OK;
 }
 

@@ -28,8 +28,9 @@ typedef struct {
  *   ES_ID_DUPLICATE         two equal IDs anywhere
  *   ES_RESPONSE_SHAPE       its children are not Issuer?, Signature?, Extensions?, Status, assertions
  *   ES_RESPONSE_VERSION     Version is not 2.0
- *   ES_RESPONSE_STATUS      not Success; the sentence holds codes and message of Entra, as sent. It is told before
- *                           anything about signatures, since Entra's errors are unsigned
+ *   ES_RESPONSE_STATUS      not Success; the sentence holds codes and message of Entra on one line, of a long message
+ *                           beginning and end. It is told before anything about signatures, since Entra's errors are
+ *                           unsigned
  *   ES_ASSERTION_ENCRYPTED  an EncryptedAssertion, and no pair to open it with
  *   ES_ASSERTION_COUNT      not exactly one Assertion among the children, or another one anywhere below
  *   ES_ID_MISSING, ES_TIME_MALFORMED  of the Response

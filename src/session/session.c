@@ -253,6 +253,17 @@ es_rv_t es_session_judge(const es_session_t *session, const es_connection_id_t *
     return ES_OK;
 }
 
+es_rv_t es_session_check_fresh(const es_session_t *session, apr_time_t now, apr_interval_time_t fresh, es_why_t *why)
+{
+    const apr_interval_time_t age = now - session->authenticated;
+
+    if (age > fresh) {
+        return es_fail(why, ES_SESSION_STALE, "the user signed in at Entra %ld s ago, here %ld s are allowed",
+                       (long)apr_time_sec(age), (long)apr_time_sec(fresh));
+    }
+    return ES_OK;
+}
+
 es_rv_t es_session_token_make(const char **cookie, es_hash_t *key, es_why_t *why, apr_pool_t *pool)
 {
     unsigned char token[TOKEN_LEN];

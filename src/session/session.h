@@ -13,7 +13,7 @@
 typedef struct {
     es_connection_id_t connection;
     apr_time_t created;
-    apr_time_t authenticated; /* AuthnInstant */
+    apr_time_t authenticated; /* AuthnInstant, by this server's clock */
     apr_time_t ends;          /* SessionNotOnOrAfter, 0 where Entra sent none */
     const char *user;         /* REMOTE_USER */
     const char *name_id;      /* "" where absent, here and below */
@@ -69,6 +69,9 @@ const char *es_session_escape(const char *value, apr_pool_t *pool);
  * A clock set back by less than an hour changes nothing; a record from further in the future is expired. */
 es_rv_t es_session_judge(const es_session_t *session, const es_connection_id_t *connection, apr_time_t last_used,
                          apr_time_t now, apr_interval_time_t lifetime, apr_interval_time_t idle, es_why_t *why);
+
+/* Has its user signed in at Entra lately enough? ES_SESSION_STALE when that is longer ago than `fresh`. */
+es_rv_t es_session_check_fresh(const es_session_t *session, apr_time_t now, apr_interval_time_t fresh, es_why_t *why);
 
 /* A new token: *cookie is its base64url (43 characters), *key its hash. */
 es_rv_t es_session_token_make(const char **cookie, es_hash_t *key, es_why_t *why, apr_pool_t *pool);

@@ -78,12 +78,13 @@ es_site_t bench_site(const char *metadata, apr_pool_t *pool)
     es_why_t why = ES_WHY_INIT;
     es_connection_t *connection;
     es_metadata_t *read;
+    es_request_conf_t asked;
     es_request_t *request;
 
     bench_must(es_metadata_load(&read, bench_file(metadata, pool), &why, pool), &why);
     bench_must(es_connection_make(&connection, &conf, read, &why, pool), &why);
-    bench_must(es_request_make(&request, read->sso_url, connection->entity_id, connection->reply_url, &why, pool),
-               &why);
+    asked = (es_request_conf_t){ read->sso_url, connection->entity_id, connection->reply_url, NULL };
+    bench_must(es_request_make(&request, &asked, &why, pool), &why);
     return (es_site_t){ .connection = connection, .request = request, .keep = apr_time_from_sec(8 * 3600) };
 }
 

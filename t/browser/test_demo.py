@@ -201,6 +201,75 @@ def test_a_user_with_2000_values(site, new_browser):
     assert "and 1,990 more" in variables(browser)["ENTRA_ROLES"]
 
 
+@pytest.fixture
+def without_sign_on_url(site):
+    """My Apps then posts a response that nobody asked for; with one it opens that address."""
+    application = site.entra.applications[0]
+    kept, application.sign_on_url = application.sign_on_url, ""
+    yield application
+    application.sign_on_url, application.relay_state = kept, ""
+
+
+def open_tile(browser, site):
+    """A click on the application's tile, by somebody who is signed in at the lookalike."""
+    browser.get(f"{site.entra.base_url}/")
+    browser.find_element(By.CSS_SELECTOR, "form[action='/launch'] button").click()
+
+
+def sign_in_at_entra(browser, site, user):
+    browser.get(f"{site.entra.base_url}/login")
+    choose(browser, user)
+    arrive(browser, site.entra.base_url, f"Lookalike Entra ID, {site.entra.users[user].display_name} signed in")
+
+
+def test_a_tile_of_my_apps(site, new_browser, without_sign_on_url, picture):
+    without_sign_on_url.relay_state = f"{site.url}public"
+    browser = new_browser()
+    sign_in_at_entra(browser, site, "ben")
+    open_tile(browser, site)
+    arrive(browser, f"{site.url}public", "Welcome, Ben Okafor")
+    assert logged(site, "signed in", "ben@contoso.example")
+    check_cookies(browser)
+
+    # Once more: the session goes on, without another question.
+    open_tile(browser, site)
+    arrive(browser, f"{site.url}public", "Welcome, Ben Okafor")
+    assert logged(site, "reason=launch-asked", "ben@contoso.example")
+
+    # Another account's tile: nobody is replaced. The cookie that says so came with the cross-site post.
+    sign_in_at_entra(browser, site, "ada")
+    open_tile(browser, site)
+    arrive(browser, f"{site.url}public", "Welcome, Ben Okafor")
+    assert logged(site, "reason=launch-asked", "ada@contoso.example")
+
+    # Signed out here, Entra is asked, and names whoever is signed in there.
+    sign_out(browser, site)
+    open_tile(browser, site)
+    arrive(browser, f"{site.url}public", "Welcome, Ada Lovelace")
+    picture(browser, "8-from-a-tile")
+
+
+def test_a_tile_with_a_sign_on_url(site, new_browser):
+    """The way without IdP-initiated sign-on: the tile opens the application, which asks."""
+    browser = new_browser()
+    sign_in_at_entra(browser, site, "ben")
+    open_tile(browser, site)
+    arrive(browser, site.url, "Welcome, Ben Okafor")
+
+
+def test_an_error_of_entra(site, new_browser, picture):
+    browser = new_browser()
+    site.entra.refuse("50105")
+    browser.get(site.url)
+    arrive(browser, site.entra.endpoint, CHOICE)
+    choose(browser, "ben")
+    arrive(browser, f"{site.url}saml/acs", "Sign-in failed")
+    told = details(browser)
+    assert told["Microsoft's code"] == "AADSTS50105" and "Ask your administrator for access" in text(browser)
+    assert logged(site, told["Reference"], told["Trace ID"], told["Correlation ID"])
+    picture(browser, "9-error-of-entra")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_demo_ends_when_asked_and_leaves_nothing(module, number):
     command = [sys.executable, "-m", "demo", "--module", module, "--port", "0", "--entra-port", "0"]

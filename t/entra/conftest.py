@@ -21,8 +21,9 @@ def entra(server):
     server.received.clear()
     server.sessions.clear()
     server._tampers.clear()
+    server._errors.clear()
     application = server.applications[0]
     application.sign, application.digest, application.name_id = SIGN_ASSERTION, "sha256", "upn"
     application.group_limit, application.extra_claims = 150, {}
-    application.name_id_format, application.sign_on_url = names.FORMAT_EMAIL, ""
+    application.name_id_format, application.sign_on_url, application.relay_state = names.FORMAT_EMAIL, "", ""
     return server

@@ -31,10 +31,13 @@ dl{display:grid;grid-template-columns:max-content 1fr;gap:.3rem 1rem;margin:1rem
 """
 
 
-def sign_in(action, fields, users, application):
-    """The choice of users. `fields` travel along as hidden fields; without `application` nobody asked for a sign-in."""
+def sign_in(action, fields, users, application, hinted=None):
+    """The choice of users. `fields` travel along as hidden fields; without `application` nobody asked for a sign-in.
+
+    For `hinted`, whom the application named, Enter is enough.
+    """
     choices = "".join(
-        f'<li><button class="choice" name="user" value="{_e(user.key)}"><b>{_e(user.display_name)}</b>'
+        f'<li><button class="choice" name="user" value="{_e(user.key)}"{_chosen(user, hinted)}><b>{_e(user.display_name)}</b>'
         f"<small>{_e(user.upn)}</small><small>{_e(user.note)}</small></button></li>"
         for user in users
     )
@@ -114,6 +117,10 @@ def _page(title, body, wide=False):
 <title>{_e(title)}</title><style>{_STYLE}</style></head>
 <body><header>This is a <b>lookalike</b> of Microsoft Entra ID for demo and tests, not Microsoft.</header>
 <main{' class="wide"' if wide else ""}>{body}</main></body></html>"""
+
+
+def _chosen(user, hinted):
+    return ' autofocus aria-current="true"' if user is hinted else ""
 
 
 def _hidden(fields):

@@ -17,7 +17,7 @@ from . import names
 
 LIMIT = 64 * 1024
 NAME_ID_FORMATS = {names.FORMAT_EMAIL, names.FORMAT_UNSPECIFIED, names.FORMAT_PERSISTENT, names.FORMAT_TRANSIENT}
-CONTEXTS = {names.PASSWORD, names.UNSPECIFIED_CONTEXT}  # what a sign-in by password, the only kind here, satisfies
+CONTEXTS = {names.PASSWORD, names.PASSWORD_PROTECTED, names.UNSPECIFIED_CONTEXT}  # what a sign-in by password, the only kind here, satisfies
 
 
 class Refused(Exception):

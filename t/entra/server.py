@@ -128,7 +128,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         fields = {name: parameters[name] for name in ("SAMLRequest", "RelayState") if name in parameters}
         fields["binding"] = binding
         action = f"/{entra.tenant.tenant_id}/login"
-        self._send(200, pages.sign_in(action, fields, entra.users.values(), request.application))
+        users, hinted = entra.choices(parameters)
+        self._send(200, pages.sign_in(action, fields, users, request.application, hinted))
 
     def _choose(self, parameters, binding):
         """A user was chosen. The request came along and is judged again: the page keeps nothing here."""

@@ -12,6 +12,7 @@ from typing import Optional
 from . import names, response, signed, tamper
 from .claims import name_id
 from .directory import Tenant
+from .errors import ERRORS
 from .metadata import federation_metadata
 from .request import Answered, AuthnRequest, Refused, check, read_post, read_redirect
 from .users import USERS, User
@@ -65,6 +66,7 @@ class Service:
         self.sessions = {}
         self.skew = datetime.timedelta()
         self._tampers = collections.deque()
+        self._errors = collections.deque()
 
     @property
     def login(self):
@@ -89,6 +91,10 @@ class Service:
         """Make the next response wrong: a name of TAMPERS, a Tamper or a function of response.Facts. Calls queue up."""
         self._tampers.append(tamper.tamper(change))
 
+    def refuse(self, code):
+        """Answer the next request with this error of errors.ERRORS. Calls queue up."""
+        self._errors.append((code, *ERRORS[code]))
+
     def receive(self, binding, parameters, query=""):
         """Judge a message that came by "redirect" or "post" and record it: an AuthnRequest, or Refused, or Answered.
 
@@ -112,6 +118,9 @@ class Service:
 
     def answer(self, request, user, since=None):
         """The response to a request for a user who signed in at `since` (None: just now)."""
+        if self._errors:
+            code, text, status, second_status = self._errors.popleft()
+            raise Answered(code, text, request, status, second_status)
         return self._respond(request.application, user, since, request)
 
     def launch(self, application, user, since=None):
@@ -127,14 +136,38 @@ class Service:
 
     def refuse_silent(self, request):
         """The answer to IsPassive when nobody is signed in. Microsoft does not document its form; this is SAML's."""
-        text = "A silent sign-in request was sent but no user is signed in."
-        return Answered("50058", text, request, names.RESPONDER, names.NO_PASSIVE)
+        text, status, second_status = ERRORS["50058"]
+        return Answered("50058", text, request, status, second_status)
+
+    def choices(self, parameters):
+        """Whom the sign-in page offers, and who of them is chosen beforehand (or None).
+
+        `whr` leaves those of its domain, where there are any ("Home Realm Discovery policy": another domain has no
+        effect); `login_hint` names one.
+        """
+        users, domain, hint = list(self.users.values()), parameters.get("whr"), parameters.get("login_hint", "").lower()
+        hinted = next((user for user in users if hint and hint in (user.upn.lower(), user.mail.lower())), None)
+        of_domain = [user for user in users if domain and user.upn.lower().endswith(f"@{domain.lower()}")]
+        return of_domain or users, hinted
 
     def sign_in(self, location, user):
         """What a browser sent to `location` would post to the application after choosing `user` (a key of users)."""
-        query = urllib.parse.urlsplit(location).query
-        parameters = dict(urllib.parse.parse_qsl(query, keep_blank_values=True))
+        query, parameters = _query(location)
         return self.answer(self.receive("redirect", parameters, query), self.users[user])
+
+    def visit(self, location, user=None, since=None):
+        """As sign_in(), for a browser in which `user` has been signed in here since `since`; also when the answer is an
+        error. ForceAuthn makes him sign in again; a silent attempt of nobody (None) fails; else nobody is the user of
+        login_hint."""
+        query, parameters = _query(location)
+        try:
+            request = self.receive("redirect", parameters, query)
+            if user is None and request.is_passive:
+                raise self.refuse_silent(request)
+            who = self.users[user] if user else self.choices(parameters)[1]
+            return self.answer(request, who, None if request.force_authn else since)
+        except Answered as failure:
+            return self.fail(failure)
 
     def open_session(self, user):
         """Sign a user in at the lookalike; returns the value of the cookie."""
@@ -164,9 +197,16 @@ class Service:
     def _form(self, tree, request, application=None):
         encoded = base64.b64encode(response.to_text(tree).encode("utf-8")).decode("ascii")
         fields = {"SAMLResponse": encoded}
-        if request is not None and request.relay_state is not None:
-            fields["RelayState"] = request.relay_state
+        relay_state = request.relay_state if request is not None else application.relay_state or None
+        if relay_state is not None:
+            fields["RelayState"] = relay_state
         return Form(request.reply_url if request is not None else application.reply_urls[0], fields)
 
     def _now(self):
         return datetime.datetime.utcnow() + self.skew
+
+
+def _query(location):
+    """The query of an address: as it came, and its parameters."""
+    query = urllib.parse.urlsplit(location).query
+    return query, dict(urllib.parse.parse_qsl(query, keep_blank_values=True))

@@ -267,7 +267,7 @@ def test_an_error_of_entra_is_translated(httpd, visitor, entra, untouched):
     httpd.refused(page, "response-status")
     line = httpd.log.find("response-status")[0]
     assert "AADSTS75011" in line and "Trace ID" in line and "Correlation ID" in line
-    assert "(AADSTS75011: " in line, "what to do about it"
+    assert "aadsts=75011 " in line and "ask for none" in line, "what to do about it"
     assert "<b>" not in page.text
 
 

@@ -38,8 +38,15 @@ class Visitor(Browser):
         made = self.entra.sign_in(asked.location, user)
         return Form(made.action, "POST", list(made.fields.items()), self.entra.endpoint)
 
-    def launch(self, user="ada"):
+    def visit(self, asked, user=None, since=None):
+        """The form that Entra would post when `user` has been signed in there since `since`, or (None) nobody."""
+        made = self.entra.visit(asked.location, user, since)
+        return Form(made.action, "POST", list(made.fields.items()), self.entra.endpoint)
+
+    def launch(self, user="ada", change=None):
         """The form of a start from My Apps: nobody asked for it."""
+        if change is not None:
+            self.entra.tamper(change)
         made = self.entra.launch(self.entra.applications[0], self.entra.users[user])
         return Form(made.action, "POST", list(made.fields.items()), self.entra.endpoint)
 

@@ -122,7 +122,8 @@ static const char *response_xml(const idp_response_t *about, const char *id, apr
         "\"/></SubjectConfirmation></Subject><Conditions NotBefore=\"", instant(about->now - hour / 12, pool),
         "\" NotOnOrAfter=\"", until, "\"><AudienceRestriction><Audience>", about->audience,
         "</Audience></AudienceRestriction></Conditions><AttributeStatement>", about->attributes,
-        "</AttributeStatement><AuthnStatement AuthnInstant=\"", now, "\" SessionIndex=\"", id, "\"", ends,
+        "</AttributeStatement><AuthnStatement AuthnInstant=\"",
+        about->authn_instant ? instant(about->authn_instant, pool) : now, "\" SessionIndex=\"", id, "\"", ends,
         "><AuthnContext><AuthnContextClassRef>urn:oasis:names:tc:SAML:2.0:ac:classes:Password</AuthnContextClassRef>"
         "</AuthnContext></AuthnStatement></Assertion></samlp:Response>",
         NULL);

@@ -26,6 +26,7 @@ typedef struct {
     const char *attributes;             /* XML inside AttributeStatement */
     apr_time_t now;                     /* issued; valid from 5 minutes before to 60 minutes after */
     apr_time_t session_not_on_or_after; /* 0: none */
+    apr_time_t authn_instant;           /* 0: now */
 } idp_response_t;
 
 /* The SAMLResponse field, assertion signed. */

@@ -9,7 +9,7 @@ static const struct {
     long code;
     const char *advice;
 } rows[] = {
-#define ES_AADSTS(code, advice) { code, advice },
+#define ES_AADSTS(code, user, advice) { code, advice },
 #include "entra/aadsts.def"
 #undef ES_AADSTS
 };
@@ -102,6 +102,54 @@ START_TEST(the_cause_behind_a_general_code)
 }
 END_TEST
 
+#define TRACE "d75d5305-d3fc-40b0-9087-d59032682dd9"
+
+static void expect_ids(const char *message, const char *trace, const char *correlation, const char *timestamp)
+{
+    es_aadsts_t error = { 0 };
+
+    es_aadsts_read(&error, message, unit_pool);
+    ck_assert_str_eq(error.trace_id, trace);
+    ck_assert_str_eq(error.correlation_id, correlation);
+    ck_assert_str_eq(error.timestamp, timestamp);
+}
+
+START_TEST(what_support_asks_for)
+{
+    expect_ids("AADSTS1: x\r\nTrace ID: " TRACE "\r\nCorrelation ID: c\r\nTimestamp: 2013-11-17 12:35:10Z", TRACE, "c",
+               "2013-11-17 12:35:10Z");
+    expect_ids("AADSTS1: x Trace ID: " TRACE " Correlation ID: c Timestamp: 2013-11-17 12:35:10Z   ", TRACE, "c",
+               "2013-11-17 12:35:10Z");
+    expect_ids("Timestamp:2013-11-17T12:35:10.123Z;Correlation ID:c.Trace ID:  t", "t", "c",
+               "2013-11-17T12:35:10.123Z");
+    expect_ids(NULL, "", "", "");
+    expect_ids("", "", "", "");
+    expect_ids("Trace ID", "", "", "");
+    expect_ids("Trace ID:", "", "", "");
+    expect_ids("Trace ID: <b>\nCorrelation ID: \"x\nTimestamp: noon", "", "", "");
+    expect_ids("Trace ID: a<script>\nTimestamp: 12:00<script>", "a", "", "12:00");
+    expect_ids("Trace ID: aaaaaaaaaabbbbbbbbbbccccccccccdddddddddd", "aaaaaaaaaabbbbbbbbbbccccccccccdddddddddd", "",
+               "");
+    expect_ids("Trace ID: aaaaaaaaaabbbbbbbbbbccccccccccdddddddddde", "", "", "");
+    expect_ids("Timestamp: 2013-11-17 2013-11-17 2013-11-17 1", "", "", "");
+}
+END_TEST
+
+START_TEST(advice_for_both)
+{
+    es_aadsts_t error = { 0 };
+
+    es_aadsts_read(&error, "AADSTS75006: An error. AADSTS50105: Not assigned.", unit_pool);
+    ck_assert_int_eq(error.code, 50105);
+    ck_assert_ptr_nonnull(strstr(error.advice, "assign the user"));
+    ck_assert_ptr_nonnull(strstr(error.user_advice, "Ask your administrator for access"));
+    es_aadsts_read(&error, "AADSTS12: News.", unit_pool);
+    ck_assert(error.code == 12 && !error.advice && !error.user_advice);
+    es_aadsts_read(&error, NULL, unit_pool);
+    ck_assert(error.code == 0 && !error.advice && !error.user_advice);
+}
+END_TEST
+
 START_TEST(genuine_messages)
 {
     const char *error = unit_fixture("errors/error-2013-unsupported-binding.xml");
@@ -126,6 +174,8 @@ Suite *suite_aadsts(void)
     tcase_add_test(tcase, unknown_code);
     tcase_add_test(tcase, wherever_it_stands);
     tcase_add_test(tcase, the_cause_behind_a_general_code);
+    tcase_add_test(tcase, what_support_asks_for);
+    tcase_add_test(tcase, advice_for_both);
     tcase_add_test(tcase, genuine_messages);
     return suite;
 }

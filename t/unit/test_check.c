@@ -363,6 +363,46 @@ START_TEST(session)
 END_TEST
 
 /* Up to and not including this time somebody could use the assertion again: the mark must be there. */
+static void signed_in(int is_fresh, es_rv_t rv)
+{
+    ck_assert_reason(es_check_authn(&assertion, &expected, is_fresh, NOW, &why), rv, why);
+    why.rv = ES_OK;
+}
+
+START_TEST(signed_in_at_entra)
+{
+    assertion.authn_instant = NOW + SECONDS(180);
+    signed_in(0, ES_OK);
+    signed_in(1, ES_OK);
+    assertion.authn_instant++;
+    signed_in(0, ES_AUTHN_FUTURE);
+    signed_in(1, ES_AUTHN_FUTURE);
+    sentence_has("AuthnInstant is 2026-03-04T10:03:00Z, 180 seconds after this server's");
+    assertion.authn_instant = expected.started - SECONDS(180);
+    signed_in(1, ES_OK);
+    assertion.authn_instant--;
+    signed_in(1, ES_AUTHN_STALE);
+    sentence_has("before the request's");
+    signed_in(0, ES_OK);
+    assertion.authn_instant = NOW - SECONDS(81 * 86400);
+    signed_in(0, ES_OK);
+}
+END_TEST
+
+START_TEST(answers_no_request)
+{
+    ck_assert(!es_check_is_unsolicited(&response, &assertion));
+    confirmations[0].in_response_to = NULL;
+    ck_assert(!es_check_is_unsolicited(&response, &assertion));
+    response.in_response_to = NULL;
+    ck_assert(es_check_is_unsolicited(&response, &assertion));
+    assertion.n_confirmations = 2; /* the second still names one */
+    ck_assert(!es_check_is_unsolicited(&response, &assertion));
+    confirmations[1].in_response_to = "";
+    ck_assert(!es_check_is_unsolicited(&response, &assertion));
+}
+END_TEST
+
 START_TEST(not_after)
 {
     const apr_time_t ends[] = { NOW + SECONDS(600) + 1, NOW + SECONDS(1200), NOW + SECONDS(1800) };
@@ -439,6 +479,8 @@ Suite *suite_check(void)
     tcase_add_test(tcase, no_skew);
     tcase_add_test(tcase, confirmation_times);
     tcase_add_test(tcase, session);
+    tcase_add_test(tcase, signed_in_at_entra);
+    tcase_add_test(tcase, answers_no_request);
     tcase_add_test(tcase, not_after);
     return suite;
 }

@@ -47,14 +47,14 @@ static void open_site(void)
     es_why_t why = ES_WHY_INIT;
     es_connection_t *connection;
     es_metadata_t *metadata;
+    es_request_conf_t asked;
     es_request_t *request;
 
     idp = idp_make(unit_pool);
     ck_assert_reason(es_metadata_load(&metadata, idp_metadata(idp, unit_pool), &why, unit_pool), ES_OK, why);
     ck_assert_reason(es_connection_make(&connection, &conf, metadata, &why, unit_pool), ES_OK, why);
-    ck_assert_reason(
-        es_request_make(&request, metadata->sso_url, connection->entity_id, connection->reply_url, &why, unit_pool),
-        ES_OK, why);
+    asked = (es_request_conf_t){ metadata->sso_url, connection->entity_id, connection->reply_url, NULL };
+    ck_assert_reason(es_request_make(&request, &asked, &why, unit_pool), ES_OK, why);
     ck_assert(connection->skew == SKEW);
     ck_assert_reason(es_shm_format(memory, size, &why), ES_OK, why);
     ck_assert_reason(es_shm_attach(&shm, memory, size, &why, unit_pool), ES_OK, why);
@@ -84,7 +84,7 @@ static const char *begin(void)
     const char *relay_state;
 
     flow.cookies = binding_cookie;
-    ck_assert_reason(es_signon_start(&answer, &flow, "/page", &why), ES_OK, why);
+    ck_assert_reason(es_signon_start(&answer, &flow, NULL, "/page", &why), ES_OK, why);
     if (answer.n_cookies > 0) {
         binding_cookie = keep(answer.cookies[0]);
     }

@@ -53,6 +53,8 @@ START_TEST(opens_what_was_sealed)
 
             pending.round = round;
             pending.has_session = has_session;
+            pending.is_fresh = round == 1;
+            pending.is_passive = round == 2;
             memset(&pending.session, 0x55, sizeof pending.session);
             opened = reopen(seal());
             ck_assert(memcmp(&opened->connection, &pending.connection, sizeof pending.connection) == 0);
@@ -62,6 +64,7 @@ START_TEST(opens_what_was_sealed)
             ck_assert(!has_session || memcmp(&opened->session, &pending.session, sizeof pending.session) == 0);
             ck_assert(opened->started == NOW);
             ck_assert_int_eq(opened->round, round);
+            ck_assert(opened->is_fresh == (round == 1) && opened->is_passive == (round == 2));
             ck_assert_str_eq(opened->landing, pending.landing);
         }
     }
@@ -136,7 +139,7 @@ START_TEST(opens_nothing_else)
     expect_unreadable(seal_octets(octets, 54, LABEL));
     octets[0] = 4;
     expect_unreadable(seal_octets(octets, 84, LABEL));
-    octets[0] = 8;
+    octets[0] = 32;
     expect_unreadable(seal_octets(octets, 53, LABEL));
     octets[0] = 3;
     expect_unreadable(seal_octets(octets, 53, LABEL));

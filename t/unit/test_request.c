@@ -24,21 +24,28 @@ static const es_request_id_t some_id = { { 0x00, 0x01, 0x7f, 0x80, 0xff, 0xab, 0
 
 static es_request_t *make(const char *sso_url, const char *entity_id, const char *reply_url)
 {
+    const es_request_conf_t conf = { .sso_url = sso_url, .entity_id = entity_id, .reply_url = reply_url };
     es_request_t *request = NULL;
     es_why_t why = ES_WHY_INIT;
 
-    ck_assert_reason(es_request_make(&request, sso_url, entity_id, reply_url, &why, unit_pool), ES_OK, why);
+    ck_assert_reason(es_request_make(&request, &conf, &why, unit_pool), ES_OK, why);
     return request;
+}
+
+static const char *asking(const es_request_t *request, const es_request_ask_t *ask, const es_request_id_t *id,
+                          const char *relay_state, apr_time_t now, apr_pool_t *pool)
+{
+    const char *url = NULL;
+    es_why_t why = ES_WHY_INIT;
+
+    ck_assert_reason(es_request_url(&url, request, ask, id, relay_state, now, &why, pool), ES_OK, why);
+    return url;
 }
 
 static const char *url_of(const es_request_t *request, const es_request_id_t *id, const char *relay_state,
                           apr_time_t now, apr_pool_t *pool)
 {
-    const char *url = NULL;
-    es_why_t why = ES_WHY_INIT;
-
-    ck_assert_reason(es_request_url(&url, request, id, relay_state, now, &why, pool), ES_OK, why);
-    return url;
+    return asking(request, NULL, id, relay_state, now, pool);
 }
 
 static es_rv_t metadata(const char **xml, const char *entity_id, const char *reply_url, const char *logout_url,
@@ -253,21 +260,88 @@ START_TEST(length)
 }
 END_TEST
 
+/* The minimal request, and the one word more; Comparison exact is the only one Entra takes. */
+START_TEST(one_word_more)
+{
+    static const char *const extra[] = { "", "ForceAuthn=true\n", "IsPassive=true\n" };
+    const es_request_t *request = make(SSO, ENTITY_ID, REPLY_URL);
+
+    for (int kind = 0; kind < ES_REQUEST_KINDS; kind++) {
+        const es_request_ask_t ask = { .kind = (es_request_kind_t)kind };
+        const char *url = asking(request, &ask, &some_id, "relay", unit_time(SOME_TIME), unit_pool);
+
+        expect_request(unpack(url),
+                       apr_pstrcat(unit_pool,
+                                   "ID=" SOME_ID "\nVersion=2.0\nIssueInstant=" SOME_TIME "\nDestination=" SSO
+                                   "\nAssertionConsumerServiceURL=" REPLY_URL "\n",
+                                   extra[kind], NULL),
+                       ENTITY_ID);
+    }
+}
+END_TEST
+
+START_TEST(classes_in_order)
+{
+    static const char *const classes[] = { "urn:oasis:names:tc:SAML:2.0:ac:classes:X509", "urn:x:<&>\"'", NULL };
+    const es_request_conf_t conf = { SSO, ENTITY_ID, REPLY_URL, classes };
+    es_request_t *request;
+    es_why_t why = ES_WHY_INIT;
+
+    ck_assert_reason(es_request_make(&request, &conf, &why, unit_pool), ES_OK, why);
+    for (int kind = 0; kind < ES_REQUEST_KINDS; kind++) {
+        const es_request_ask_t ask = { .kind = (es_request_kind_t)kind };
+        const char *url = asking(request, &ask, &some_id, "x", unit_time(SOME_TIME), unit_pool);
+        xmlNodePtr child = es_xml_next(es_xml_first(parse(unpack(url), ES_XML_MESSAGE)));
+        xmlNodePtr class = es_xml_first(child);
+
+        ck_assert(es_xml_is(child, ES_NS_PROTOCOL, "RequestedAuthnContext"));
+        expect_attributes(child, "Comparison=exact\n");
+        for (int i = 0; classes[i]; i++, class = es_xml_next(class)) {
+            ck_assert(es_xml_is(class, ES_NS_ASSERTION, "AuthnContextClassRef"));
+            ck_assert_str_eq(es_xml_text(class, unit_pool), classes[i]);
+        }
+        ck_assert(!class && !es_xml_next(child));
+    }
+}
+END_TEST
+
+/* Behind everything that belongs to the message, and left out where the address would be too long. */
+START_TEST(hints_at_the_end)
+{
+    const es_request_t *request = make(SSO, ENTITY_ID, REPLY_URL);
+    const char *plain = url_of(request, &some_id, "x", unit_time(SOME_TIME), unit_pool);
+    const apr_size_t room = ES_REQUEST_URL_MAX - strlen(plain);
+    char *hints = memset(apr_pcalloc(unit_pool, room + 2), 'y', room);
+    const es_request_ask_t ask = { .hints = hints };
+
+    hints[0] = '&';
+    ck_assert_str_eq(asking(request, &ask, &some_id, "x", unit_time(SOME_TIME), unit_pool),
+                     apr_pstrcat(unit_pool, plain, hints, NULL));
+    hints[room] = 'y';
+    ck_assert_str_eq(asking(request, &ask, &some_id, "x", unit_time(SOME_TIME), unit_pool), plain);
+}
+END_TEST
+
 START_TEST(text_that_is_none)
 {
     static const char *const bad[] = { "", "\xff", "a\xc3" };
     size_t i;
 
     for (i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        const char *const classes[] = { "urn:x", bad[i], NULL };
+        const es_request_conf_t confs[] = { { bad[i], ENTITY_ID, REPLY_URL, NULL },
+                                            { SSO, bad[i], REPLY_URL, NULL },
+                                            { SSO, ENTITY_ID, bad[i], NULL },
+                                            { SSO, ENTITY_ID, REPLY_URL, classes } };
         es_why_t first = ES_WHY_INIT, second = ES_WHY_INIT, third = ES_WHY_INIT;
         es_request_t *request = NULL;
         const char *xml = NULL;
 
-        ck_assert_reason(es_request_make(&request, bad[i], ENTITY_ID, REPLY_URL, &first, unit_pool), ES_INTERNAL,
-                         first);
-        ck_assert_reason(es_request_make(&request, SSO, bad[i], REPLY_URL, &second, unit_pool), ES_INTERNAL, second);
-        ck_assert_reason(es_request_make(&request, SSO, ENTITY_ID, bad[i], &third, unit_pool), ES_INTERNAL, third);
-        first.rv = second.rv = third.rv = ES_OK;
+        for (size_t k = 0; k < sizeof confs / sizeof confs[0]; k++) {
+            es_why_t why = ES_WHY_INIT;
+
+            ck_assert_reason(es_request_make(&request, &confs[k], &why, unit_pool), ES_INTERNAL, why);
+        }
         ck_assert_reason(metadata(&xml, bad[i], REPLY_URL, REPLY_URL, &first), ES_INTERNAL, first);
         ck_assert_reason(metadata(&xml, ENTITY_ID, bad[i], REPLY_URL, &second), ES_INTERNAL, second);
         ck_assert_reason(metadata(&xml, ENTITY_ID, REPLY_URL, bad[i], &third), ES_INTERNAL, third);
@@ -446,6 +520,9 @@ Suite *suite_request(void)
     tcase_add_loop_test(tcase, times, 0, 3);
     tcase_add_test(tcase, id_text);
     tcase_add_test(tcase, length);
+    tcase_add_test(tcase, one_word_more);
+    tcase_add_test(tcase, classes_in_order);
+    tcase_add_test(tcase, hints_at_the_end);
     tcase_add_test(tcase, text_that_is_none);
     tcase_add_test(tcase, threads);
     tcase_add_test(tcase, sp_metadata);

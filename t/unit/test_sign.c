@@ -85,7 +85,7 @@ static const char *url_of(const es_request_t *request, const char *relay_state)
     const char *url = NULL;
     es_why_t why = ES_WHY_INIT;
 
-    ck_assert_reason(es_request_url(&url, request, &id, relay_state, 0, &why, unit_pool), ES_OK, why);
+    ck_assert_reason(es_request_url(&url, request, NULL, &id, relay_state, 0, &why, unit_pool), ES_OK, why);
     return url;
 }
 
@@ -96,12 +96,12 @@ START_TEST(request)
     size_t i;
 
     for (i = 0; i < 2; i++) {
+        const es_request_conf_t conf = { addresses[i][0], "urn:us", "https://us.example/acs", NULL };
         const char *start = addresses[i][1], *plain, *url;
         es_request_t *made = NULL;
         es_why_t why = ES_WHY_INIT;
 
-        ck_assert_reason(es_request_make(&made, addresses[i][0], "urn:us", "https://us.example/acs", &why, unit_pool),
-                         ES_OK, why);
+        ck_assert_reason(es_request_make(&made, &conf, &why, unit_pool), ES_OK, why);
         plain = url_of(made, "state");
         es_request_sign_with(made, pair);
         url = url_of(made, "state");

@@ -102,7 +102,7 @@ static es_expected_t expected_of(const char *car, const char *facts)
 
 /* The order of flow/acs.c. */
 static es_rv_t judge(const es_assertion_t **read, es_bytes_t field, const es_pair_t *const *pairs,
-                     const es_expected_t *expected, apr_time_t now, es_why_t *why)
+                     const es_expected_t *expected, int is_fresh, apr_time_t now, es_why_t *why)
 {
     es_response_t *response;
     es_assertion_t *assertion;
@@ -113,7 +113,8 @@ static es_rv_t judge(const es_assertion_t **read, es_bytes_t field, const es_pai
         (rv = es_assertion_read(&assertion, response->proof, why, unit_pool)) != ES_OK ||
         (rv = es_check_parties(response, assertion, expected, why)) != ES_OK ||
         (rv = es_check_request(response, assertion, expected, why)) != ES_OK ||
-        (rv = es_check_times(&not_after, response, assertion, expected, now, why)) != ES_OK) {
+        (rv = es_check_times(&not_after, response, assertion, expected, now, why)) != ES_OK ||
+        (rv = es_check_authn(assertion, expected, is_fresh, now, why)) != ES_OK) {
         return rv;
     }
     *read = assertion;
@@ -188,8 +189,8 @@ START_TEST(vector)
     es_why_t why = ES_WHY_INIT;
     es_bytes_t field = signed_file(apr_pstrcat(unit_pool, name, ".field", NULL));
 
-    got = es_reason(
-              judge(&assertion, field, our_pairs(car, facts), &expected, unit_time(value_of(car, facts, "now")), &why))
+    got = es_reason(judge(&assertion, field, our_pairs(car, facts), &expected, values_of(car, "fresh")->nelts > 0,
+                          unit_time(value_of(car, facts, "now")), &why))
               ->code;
     ck_assert_msg(strcmp(got, wanted) == 0, "%s: expected %s, got %s: %s", name, wanted, got, why.text);
     if (assertion) {

@@ -244,9 +244,12 @@ es_rv_t es_connection_make(es_connection_t **connection, const es_connection_con
         return es_fail(why, ES_CONFIG_TIME, "EntraSAMLClockSkew is not between 0 and 300 seconds");
     }
     made->skew = conf->skew ? conf->skew : SKEW_DEFAULT;
-    made->metadata = metadata;
-    made->issuer = metadata->issuer;
-    make_id(made, pool);
+    made->tag = "-";
+    if (metadata) {
+        made->metadata = metadata;
+        made->issuer = metadata->issuer;
+        make_id(made, pool);
+    }
     *connection = made;
     return ES_OK;
 }

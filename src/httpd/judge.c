@@ -11,6 +11,7 @@
 
 #include <apr_file_io.h>
 #include <apr_strings.h>
+#include <unistd.h>
 
 #define METADATA_MAX (4 * 1024 * 1024)
 
@@ -81,7 +82,8 @@ static const char *const *name_list(const mes_value_t *value, apr_pool_t *pool)
     return (const char *const *)list->elts;
 }
 
-static es_rv_t make_connection(es_connection_t **connection, const mes_server_t *conf, es_why_t *why, apr_pool_t *pool)
+static es_rv_t make_connection(es_connection_t **connection, const mes_server_t *conf, es_bytes_t document,
+                               es_why_t *why, apr_pool_t *pool)
 {
     const es_connection_conf_t said = {
         .base_url = conf->value[MES_BASE_URL].text,
@@ -94,46 +96,93 @@ static es_rv_t make_connection(es_connection_t **connection, const mes_server_t 
         .skew = conf->value[MES_CLOCK_SKEW].number,
         .remote_user = name_list(&conf->value[MES_REMOTE_USER], pool),
     };
-    es_metadata_t *metadata;
-    es_bytes_t document;
+    es_metadata_t *metadata = NULL;
     es_rv_t rv;
 
-    if ((rv = mes_judge_read_file(&document, conf->value[MES_METADATA].text, METADATA_MAX, ES_METADATA_UNREADABLE, why,
-                                  pool)) != ES_OK ||
-        (rv = es_metadata_load(&metadata, document, why, pool)) != ES_OK) {
+    if (document.data && (rv = es_metadata_load(&metadata, document, why, pool)) != ES_OK) {
         return rv;
     }
     return es_connection_make(connection, &said, metadata, why, pool);
 }
 
-static es_rv_t make_site(const mes_site_t **site, const mes_server_t *conf, const mes_state_t *state,
-                         const char *const *names, es_why_t *why, apr_pool_t *pool)
+es_rv_t mes_judge_make_site(const mes_site_t **site, const mes_server_t *conf, es_bytes_t document,
+                            const mes_state_t *state, es_why_t *why, apr_pool_t *pool)
 {
     mes_site_t *made = apr_pcalloc(pool, sizeof *made);
     es_connection_t *connection;
-    es_request_t *request;
+    es_request_t *request = NULL;
     es_rv_t rv;
 
     made->flow.aliases = mes_conf_aliases(&made->flow.n_aliases, &conf->value[MES_CLAIM], pool);
-    if ((rv = make_connection(&connection, conf, why, pool)) != ES_OK ||
-        (rv = es_request_make(&request, connection->metadata->sso_url, connection->entity_id, connection->reply_url,
-                              why, pool)) != ES_OK ||
+    if ((rv = make_connection(&connection, conf, document, why, pool)) != ES_OK ||
         (rv = es_request_metadata(&made->metadata, connection->entity_id, connection->reply_url, connection->logout_url,
                                   why, pool)) != ES_OK ||
-        (rv = es_claims_check_aliases(made->flow.aliases, made->flow.n_aliases, why)) != ES_OK ||
-        (rv = mes_pages_load(&made->template, &made->policy, conf->value[MES_PAGE_TEMPLATE].text, why, pool)) !=
-            ES_OK) {
+        (rv = es_claims_check_aliases(made->flow.aliases, made->flow.n_aliases, why)) != ES_OK) {
         return rv;
     }
+    if (connection->metadata && (rv = es_request_make(&request, connection->metadata->sso_url, connection->entity_id,
+                                                      connection->reply_url, why, pool)) != ES_OK) {
+        return rv;
+    }
+    made->is_ready = connection->metadata != NULL;
     made->flow.connection = connection;
     made->flow.request = request;
     made->flow.keep = conf->keep;
     made->flow.sessions_per_user = (int)conf->value[MES_SESSIONS_PER_USER].number;
     made->connection = connection;
     made->state = state;
-    made->names = names;
+    made->template = conf->template;
+    made->policy = conf->policy;
     made->response_limit = (apr_size_t)conf->value[MES_RESPONSE_LIMIT].number;
     *site = made;
+    return ES_OK;
+}
+
+/* Each edition of a site in a pool of its own, which no other pool's end takes along: in a child, threads may be using it
+ * until the process ends. */
+static apr_pool_t *make_pool(void)
+{
+    apr_pool_t *pool;
+
+    apr_pool_create_unmanaged_ex(&pool, NULL, NULL);
+    return pool;
+}
+
+/* With the configuration, in the parent only. */
+static apr_status_t empty_slot(void *context)
+{
+    const mes_server_t *conf = context;
+
+    if (getpid() == conf->owner) {
+        es_slot_empty(conf->slot);
+    }
+    return APR_SUCCESS;
+}
+
+/* What a server needs once, however often its metadata changes: the files that its directives name. */
+static es_rv_t prepare(mes_server_t *conf, es_why_t *why, apr_pool_t *pool)
+{
+    conf->slot = es_slot_make(pool);
+    conf->owner = getpid();
+    apr_pool_cleanup_register(pool, conf, empty_slot, apr_pool_cleanup_null);
+    return mes_pages_load(&conf->template, &conf->policy, conf->value[MES_PAGE_TEMPLATE].text, why, pool);
+}
+
+static es_rv_t make_first_site(mes_server_t *conf, const mes_state_t *state, es_why_t *why, apr_pool_t *pconf)
+{
+    apr_pool_t *pool = make_pool();
+    const mes_site_t *site;
+    es_bytes_t document;
+    es_rv_t rv;
+
+    if ((rv = prepare(conf, why, pconf)) != ES_OK ||
+        (rv = mes_judge_read_file(&document, conf->value[MES_METADATA].text, METADATA_MAX, ES_METADATA_UNREADABLE, why,
+                                  pool)) != ES_OK ||
+        (rv = mes_judge_make_site(&site, conf, document, state, why, pool)) != ES_OK) {
+        apr_pool_destroy(pool);
+        return rv;
+    }
+    es_slot_replace(conf->slot, site, pool);
     return ES_OK;
 }
 
@@ -211,20 +260,29 @@ static int same_list(const mes_value_t *a, const mes_value_t *b)
     return 1;
 }
 
+static const es_connection_t *connection_of(const mes_server_t *conf)
+{
+    const mes_site_t *site = conf->slot ? es_slot_look(conf->slot) : NULL;
+
+    return site ? site->connection : NULL;
+}
+
 /* A session made by one virtual host is good in every other of the same connection, and browsers are not the only ones
  * who carry cookies: what a user name and a short name mean must not differ between them. */
 static es_rv_t check_shared(const mes_server_t *conf, const server_rec *first, const server_rec *end, es_why_t *why)
 {
+    const es_connection_t *ours = connection_of(conf);
+
     for (; first != end; first = first->next) {
         const mes_server_t *other = mes_conf_server(first);
+        const es_connection_t *theirs = connection_of(other);
 
-        if (other->site &&
-            memcmp(&other->site->connection->id, &conf->site->connection->id, sizeof conf->site->connection->id) == 0 &&
+        if (theirs && memcmp(&theirs->id, &ours->id, sizeof ours->id) == 0 &&
             (!same_list(&other->value[MES_REMOTE_USER], &conf->value[MES_REMOTE_USER]) ||
              !same_list(&other->value[MES_CLAIM], &conf->value[MES_CLAIM]))) {
             return es_fail(why, ES_CONFIG_SHARED,
-                           "the virtual host of %.200s has the same tenant and entity ID, %.300s",
-                           other->site->connection->origin, conf->site->connection->entity_id);
+                           "the virtual host of %.200s has the same tenant and entity ID, %.300s", theirs->origin,
+                           ours->entity_id);
         }
     }
     return ES_OK;
@@ -234,12 +292,12 @@ int mes_judge_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
 {
     mes_server_t *main_conf = mes_conf_server(main_server);
     mes_state_t *state = apr_pcalloc(pconf, sizeof *state);
-    const char *const *names = mes_export_names(pconf);
     const server_rec *s;
     int sites = 0, faults = 0;
 
     (void)plog;
     (void)ptemp;
+    state->names = mes_export_names(pconf);
     for (s = main_server; s; s = s->next) {
         mes_server_t *conf = mes_conf_server(s);
         const ap_directive_t *at = NULL;
@@ -247,7 +305,7 @@ int mes_judge_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
 
         if (!conf->value[MES_METADATA].at) {
             check_stray(&at, conf, main_conf, &why);
-        } else if (make_site(&conf->site, conf, state, names, &why, pconf) != ES_OK ||
+        } else if (make_first_site(conf, state, &why, pconf) != ES_OK ||
                    check_shared(conf, main_server, s, &why) != ES_OK) {
             at = find_blamed(conf, why.rv);
         }

@@ -4,7 +4,8 @@
  * mod_entra_saml.c include httpd; none of them knows anything of SAML.
  *
  * Everything configured is written once, before the first request, and never again: requests of all threads read it
- * without a lock.
+ * without a lock. What depends on Entra's metadata is replaced as a whole while the server runs, and a request keeps what
+ * it began with.
  */
 #ifndef MES_H
 #define MES_H
@@ -15,6 +16,7 @@
 #include <http_core.h>
 #include <http_request.h>
 
+#include "base/slot.h"
 #include "flow/flow.h"
 #include "policy/visitor.h"
 #include "session/shm.h"
@@ -82,8 +84,12 @@ typedef struct {
     const char *host;             /* ServerName as written: its host, and its port or 0 */
     int port;
     apr_interval_time_t keep; /* the longest EntraSAMLSessionLifetime of any section */
-    const mes_site_t *site;   /* made by judge; NULL without EntraSAMLMetadata */
-    mes_state_t *state;       /* of the main server: what all sites share, NULL when there is no site */
+    /* Made by judge, NULL without EntraSAMLMetadata. */
+    es_slot_t *slot;      /* of the mes_site_t that holds at the moment */
+    const char *template; /* the page */
+    const char *policy;   /* its Content-Security-Policy */
+    pid_t owner;          /* the parent */
+    mes_state_t *state;   /* of the main server: what all sites share, NULL when there is no site */
 } mes_server_t;
 
 extern const command_rec mes_conf_directives[];
@@ -107,25 +113,33 @@ const char *mes_watch_server_name(cmd_parms *cmd, void *location, const char *ar
 
 /* What all sites of the server share. Made by judge, filled by mes_state_open. */
 struct mes_state_t {
+    const char *const *names; /* ENTRA_… of the built-in claims, by their number */
     es_seal_key_t key;
     es_shm_t *shm;
     es_store_t *store; /* over it */
     pid_t owner;       /* the parent */
 };
 
-/* A virtual host with Entra in front of it. */
+/* A virtual host with Entra in front of it, as long as one and the same metadata holds: never written after it was made.
+ * Before the first metadata of a server that fetches it, is_ready is 0: the connection then knows addresses and entity
+ * ID, but neither its id, cookies nor metadata, and flow.request is NULL. */
 struct mes_site_t {
+    int is_ready;
     es_site_t flow;
     const es_connection_t *connection; /* the flow's */
     const mes_state_t *state;
-    const char *const *names; /* ENTRA_… of the built-in claims, by their number */
-    const char *metadata;     /* ours, as XML */
-    const char *template;     /* the page */
-    const char *policy;       /* its Content-Security-Policy */
+    const char *metadata; /* ours, as XML */
+    const char *template; /* the server's */
+    const char *policy;
     apr_size_t response_limit;
 };
 
 /* A file whole, NUL behind it; `fault` for anything that prevents it. */
+/* Makes a site of what is configured and a metadata document (NULL data: none yet) in the pool. Runs at start, and in a
+ * running child at each new document, there as the unprivileged user: it opens no file and changes nothing outside the
+ * pool. What directives name is read once, by judge.c's prepare. */
+es_rv_t mes_judge_make_site(const mes_site_t **site, const mes_server_t *conf, es_bytes_t document,
+                            const mes_state_t *state, es_why_t *why, apr_pool_t *pool);
 es_rv_t mes_judge_read_file(es_bytes_t *content, const char *path, apr_size_t limit, es_rv_t fault, es_why_t *why,
                             apr_pool_t *pool);
 int mes_judge_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server);
@@ -163,6 +177,7 @@ typedef struct {
     int is_judging;          /* inside our own call of access_checker_ex */
     int is_own;              /* the answer is ours: never to be stored */
     const char *failed;      /* Require claim lines that were not met, for the log */
+    es_edition_t *edition;   /* of the site, on the request that came from the browser; NULL: not asked for yet */
     es_session_t session;
 } mes_request_t;
 
@@ -170,7 +185,9 @@ typedef struct {
 mes_request_t *mes_request_get(request_rec *r);
 mes_request_t *mes_request_find(const request_rec *r);
 
-const mes_site_t *mes_request_site(const request_rec *r);
+/* The virtual host's site, the same for the whole of a request with its subrequests and internal redirects, and good
+ * until the request's pool goes. NULL: no Entra in front of this host. */
+const mes_site_t *mes_request_site(request_rec *r);
 const mes_location_t *mes_request_location(const request_rec *r);
 /* Is it in a section with AuthType entra-saml? */
 int mes_request_is_ours(request_rec *r);

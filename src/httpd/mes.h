@@ -30,7 +30,14 @@ extern module AP_MODULE_DECLARE_DATA entra_saml_module;
 
 /* Directives of a server, and of a location; the slots of their values. */
 typedef enum {
+    MES_TENANT,
+    MES_APPLICATION,
+    MES_CLOUD,
     MES_METADATA,
+    MES_METADATA_REFRESH,
+    MES_METADATA_SIGNER,
+    MES_METADATA_CA,
+    MES_METADATA_PROXY,
     MES_ENTITY_ID,
     MES_BASE_URL,
     MES_PATH,
@@ -76,6 +83,8 @@ typedef struct {
 
 typedef struct mes_site_t mes_site_t;
 typedef struct mes_state_t mes_state_t;
+typedef struct mes_source_t mes_source_t;
+typedef struct mes_refresh_t mes_refresh_t;
 
 /* The main server or a virtual host. */
 typedef struct {
@@ -84,8 +93,9 @@ typedef struct {
     const char *host;             /* ServerName as written: its host, and its port or 0 */
     int port;
     apr_interval_time_t keep; /* the longest EntraSAMLSessionLifetime of any section */
-    /* Made by judge, NULL without EntraSAMLMetadata. */
+    /* Made by judge; NULL where nothing says where metadata comes from. */
     es_slot_t *slot;      /* of the mes_site_t that holds at the moment */
+    mes_source_t *source; /* of its metadata */
     const char *template; /* the page */
     const char *policy;   /* its Content-Security-Policy */
     pid_t owner;          /* the parent */
@@ -114,6 +124,7 @@ const char *mes_watch_server_name(cmd_parms *cmd, void *location, const char *ar
 /* What all sites of the server share. Made by judge, filled by mes_state_open. */
 struct mes_state_t {
     const char *const *names; /* ENTRA_… of the built-in claims, by their number */
+    mes_refresh_t *refresh;
     es_seal_key_t key;
     es_shm_t *shm;
     es_store_t *store; /* over it */
@@ -135,6 +146,17 @@ struct mes_site_t {
 };
 
 /* A file whole, NUL behind it; `fault` for anything that prevents it. */
+/* The largest metadata document; Microsoft's own have some 30 KiB. */
+#define MES_METADATA_MAX (4 * 1024 * 1024)
+
+/* Reads a document and judges it by what the host says of it. */
+es_rv_t mes_judge_metadata(es_metadata_t **metadata, const mes_server_t *conf, es_bytes_t document, es_why_t *why,
+                           apr_pool_t *pool);
+/* A pool for one edition of a site, which no other pool's end takes along: in a child, threads may be using it until the
+ * process ends. */
+apr_pool_t *mes_judge_make_pool(void);
+/* Does a site of this host agree with those that other hosts have now? ES_CONFIG_SHARED. */
+es_rv_t mes_judge_check_shared(const mes_server_t *conf, const mes_site_t *site, es_why_t *why);
 /* Makes a site of what is configured and a metadata document (NULL data: none yet) in the pool. Runs at start, and in a
  * running child at each new document, there as the unprivileged user: it opens no file and changes nothing outside the
  * pool. What directives name is read once, by judge.c's prepare. */
@@ -146,6 +168,12 @@ int mes_judge_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
 int mes_state_open(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server);
 /* The running server's shared memory; NULL when no virtual host has a site. */
 es_shm_t *mes_state_shm(void);
+
+/* After the state is open: metadata from the copies, and whoever looks after it from then on. ES_CONFIG_STATE,
+ * ES_CONFIG_WATCHDOG. */
+es_rv_t mes_refresh_start(mes_refresh_t *refresh, es_why_t *why, apr_pool_t *pconf, apr_pool_t *ptemp);
+/* A response was signed by a key that the host's metadata does not have. Any thread. */
+void mes_refresh_ask(const mes_server_t *conf, apr_time_t now);
 
 /* A folder for files of ours; name is for messages. Files in it are opened relative to fd. */
 typedef struct {
@@ -208,6 +236,9 @@ typedef enum { MES_OFFER_NONE, MES_OFFER_AGAIN, MES_OFFER_SIGN_IN, MES_OFFER_SIG
 
 /* Configuration: an error, or a note, about a directive (or none), on stderr as httpd's own. */
 void mes_io_config_error(const es_why_t *why, const ap_directive_t *at);
+/* A running server, outside of requests: a fault, at warning and counted as those of requests; a plain event. */
+void mes_io_report(es_rv_t rv, const char *sentence);
+void mes_io_event(const char *sentence);
 void mes_io_config_note(const server_rec *server, const char *note);
 
 /* Logs without answering: a reason at its own level; a plain event at info; a step for whoever debugs. Every reason and

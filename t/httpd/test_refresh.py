@@ -285,6 +285,7 @@ def test_conditional(make_httpd, entra, clock):
     assert entra.publication.fetches[1]["If-Modified-Since"].endswith("GMT")
     httpd.restart()
     until(lambda: len(entra.publication.fetches) == 3, "the fetch after the restart, of a copy that is old by now")
+    time.sleep(1)
     pass_time(entra, clock, LATER)
     until(lambda: len(entra.publication.fetches) == 4, "the next")
     assert all("If-None-Match" in fetch for fetch in entra.publication.fetches[1:])

@@ -7,6 +7,8 @@
 #include "flow/subject.h"
 
 #include "entra/aadsts.h"
+#include "entra/issuer.h"
+#include "entra/stranger.h"
 #include "saml/check.h"
 
 #include <stdio.h>
@@ -37,8 +39,8 @@ static es_hash_t request_mark(const es_flow_t *flow, const es_pending_t *pending
     return mark_of("request", flow, es_bytes(pending->request_id, sizeof pending->request_id));
 }
 
-/* Entra's own errors carry a code; what to do about it goes behind what Entra said. */
-static void add_advice(es_why_t *why)
+/* Entra's own errors carry a code, and an unknown key may tell whose it is; what to do about it goes behind. */
+static void add_advice(es_why_t *why, const es_keys_t *keys)
 {
     const apr_size_t len = strlen(why->text);
     long code;
@@ -46,6 +48,10 @@ static void add_advice(es_why_t *why)
 
     if (advice) {
         snprintf(why->text + len, sizeof why->text - len, " (AADSTS%ld: %s)", code, advice);
+    }
+    advice = why->rv == ES_SIGNATURE_KEY_UNKNOWN ? es_stranger_advice(keys, why->text) : NULL;
+    if (advice) {
+        snprintf(why->text + len, sizeof why->text - len, "; %s", advice);
     }
 }
 
@@ -58,15 +64,19 @@ static es_rv_t read_response(es_signin_t *in, const es_flow_t *flow, const es_ac
     if (!form->saml_response || !*form->saml_response) {
         return es_fail(why, ES_RESPONSE_MISSING, "the form has no SAMLResponse");
     }
-    in->expected.issuer = connection->issuer;
     in->expected.entity_id = connection->entity_id;
+    in->expected.audiences = connection->audiences;
     in->expected.reply_url = connection->reply_url;
     in->expected.skew = connection->skew;
     rv = es_response_load(&in->response, es_bytes_of(form->saml_response), connection->metadata->keys, why, flow->pool);
     if (rv != ES_OK) {
-        add_advice(why);
+        add_advice(why, connection->metadata->keys);
     } else {
         rv = es_assertion_read(&in->assertion, in->response->proof, why, flow->pool);
+    }
+    if (rv == ES_OK) {
+        rv = es_issuer_expect(&in->expected.issuer, connection->issuer, connection->tenants, in->assertion, why,
+                              flow->pool);
     }
     if (rv == ES_OK) {
         rv = es_check_parties(in->response, in->assertion, &in->expected, why);

@@ -6,7 +6,7 @@
  */
 #include "httpd/refresh.h"
 
-#include "base/guid.h"
+#include "entra/pin.h"
 #include "saml/request.h"
 #include "session/shm.h"
 
@@ -66,7 +66,8 @@ static const ap_directive_t *find_blamed(const mes_server_t *conf, es_rv_t rv)
         { ES_CONFIG_SHARED, MES_CLAIM },           { ES_CONFIG_TENANT, MES_APPLICATION },
         { ES_CONFIG_TENANT, MES_TENANT },          { ES_CONFIG_AUTHORITIES, MES_METADATA_CA },
         { ES_CONFIG_VALUE, MES_METADATA_PROXY },   { ES_METADATA_MISSING, MES_APPLICATION },
-        { ES_METADATA_MISSING, MES_TENANT },
+        { ES_METADATA_MISSING, MES_TENANT },       { ES_CONFIG_SIGNER, MES_METADATA_SIGNER },
+        { ES_METADATA_TENANT, MES_TENANT },        { ES_METADATA_SIGNER, MES_METADATA_SIGNER },
     };
     apr_size_t i;
 
@@ -90,21 +91,24 @@ static const char *const *name_list(const mes_value_t *value, apr_pool_t *pool)
     return (const char *const *)list->elts;
 }
 
-es_rv_t mes_judge_metadata(es_metadata_t **metadata, const mes_server_t *conf, es_bytes_t document, es_why_t *why,
-                           apr_pool_t *pool)
+/* The metadata as the host will have it: with a pinned signer, from the octets that it signed and from nothing else. */
+static es_rv_t load_metadata(es_metadata_t **metadata, const mes_server_t *conf, es_bytes_t document,
+                             const char *before, es_why_t *why, apr_pool_t *pool)
 {
-    const char *tenant = conf->value[MES_TENANT].text ? es_guid_read(conf->value[MES_TENANT].text, pool) : NULL;
-    es_rv_t rv = es_metadata_load(metadata, document, why, pool);
+    const char *pin = conf->value[MES_METADATA_SIGNER].text;
+    es_rv_t rv = pin ? es_pin_read(&pin, pin, why, pool) : ES_OK;
 
-    if (rv == ES_OK && tenant && !strstr((*metadata)->issuer, tenant)) {
-        rv = es_fail(why, ES_METADATA_FOREIGN, "the metadata is of %.200s, EntraSAMLTenant is %s", (*metadata)->issuer,
-                     tenant);
+    if (rv == ES_OK && pin) {
+        rv = es_pin_verify(&document, document, pin, why, pool);
     }
-    return rv;
+    if (rv == ES_OK) {
+        rv = es_metadata_load(metadata, document, why, pool);
+    }
+    return rv == ES_OK ? es_metadata_check(*metadata, conf->value[MES_TENANT].text, before, why, pool) : rv;
 }
 
-static es_rv_t make_connection(es_connection_t **connection, const mes_server_t *conf, es_bytes_t document,
-                               es_why_t *why, apr_pool_t *pool)
+es_rv_t mes_judge_document(es_connection_t **connection, const mes_server_t *conf, es_bytes_t document,
+                           const char *before, es_why_t *why, apr_pool_t *pool)
 {
     const es_connection_conf_t said = {
         .base_url = conf->value[MES_BASE_URL].text,
@@ -120,7 +124,7 @@ static es_rv_t make_connection(es_connection_t **connection, const mes_server_t 
     es_metadata_t *metadata = NULL;
     es_rv_t rv;
 
-    if (document.data && (rv = mes_judge_metadata(&metadata, conf, document, why, pool)) != ES_OK) {
+    if (document.data && (rv = load_metadata(&metadata, conf, document, before, why, pool)) != ES_OK) {
         return rv;
     }
     return es_connection_make(connection, &said, metadata, why, pool);
@@ -135,7 +139,7 @@ es_rv_t mes_judge_make_site(const mes_site_t **site, const mes_server_t *conf, e
     es_rv_t rv;
 
     made->flow.aliases = mes_conf_aliases(&made->flow.n_aliases, &conf->value[MES_CLAIM], pool);
-    if ((rv = make_connection(&connection, conf, document, why, pool)) != ES_OK ||
+    if ((rv = mes_judge_document(&connection, conf, document, NULL, why, pool)) != ES_OK ||
         (rv = es_request_metadata(&made->metadata, connection->entity_id, connection->reply_url, connection->logout_url,
                                   why, pool)) != ES_OK ||
         (rv = es_claims_check_aliases(made->flow.aliases, made->flow.n_aliases, why)) != ES_OK) {
@@ -181,8 +185,12 @@ static apr_status_t empty_slot(void *context)
 /* What a server needs once, however often its metadata changes: the files that its directives name. */
 static es_rv_t prepare(mes_server_t *conf, mes_refresh_t *refresh, es_why_t *why, apr_pool_t *pool)
 {
+    const char *pin = conf->value[MES_METADATA_SIGNER].text;
     es_rv_t rv = mes_source_find(&conf->source, refresh, conf, why, pool);
 
+    if (rv == ES_OK && pin) {
+        rv = es_pin_read(&pin, pin, why, pool);
+    }
     conf->slot = es_slot_make(pool);
     conf->owner = getpid();
     apr_pool_cleanup_register(pool, conf, empty_slot, apr_pool_cleanup_null);

@@ -149,9 +149,11 @@ struct mes_site_t {
 /* The largest metadata document; Microsoft's own have some 30 KiB. */
 #define MES_METADATA_MAX (4 * 1024 * 1024)
 
-/* Reads a document and judges it by what the host says of it. */
-es_rv_t mes_judge_metadata(es_metadata_t **metadata, const mes_server_t *conf, es_bytes_t document, es_why_t *why,
-                           apr_pool_t *pool);
+/* Judges a document by all that the host says (NULL data: what can be judged without), and makes the connection of it.
+ * `before` is the issuer of the document before; NULL: none, or any will do. Needs no lasso, so that it may run beside
+ * mes_judge_make_site. */
+es_rv_t mes_judge_document(es_connection_t **connection, const mes_server_t *conf, es_bytes_t document,
+                           const char *before, es_why_t *why, apr_pool_t *pool);
 /* A pool for one edition of a site, which no other pool's end takes along: in a child, threads may be using it until the
  * process ends. */
 apr_pool_t *mes_judge_make_pool(void);

@@ -17,24 +17,27 @@
 
 #define AT_ONCE 4 /* sources a look: the others wait for the next, which comes at once */
 #define LOOK apr_time_from_sec(2)
+#define LOOK_AT_KEYS apr_time_from_sec(3600)
 
-/* A document of another tenant than before is somebody's mistake, or worse. */
+/* By every host that would get it. One of another tenant than before is somebody's mistake, or worse. */
 static es_rv_t judge(const mes_source_t *source, es_bytes_t document, es_why_t *why, apr_pool_t *pool)
 {
-    const mes_server_t *conf = APR_ARRAY_IDX(source->servers, 0, mes_server_t *);
-    es_edition_t *edition = es_slot_take(conf->slot);
-    const mes_site_t *site = es_edition_object(edition);
-    es_metadata_t *metadata;
-    es_rv_t rv = mes_judge_metadata(&metadata, conf, document, why, pool);
+    es_connection_t *connection = NULL;
+    es_rv_t rv = ES_OK;
+    int i;
 
-    if (rv == ES_OK && site->is_ready && strcmp(site->connection->metadata->issuer, metadata->issuer) != 0) {
-        rv = es_fail(why, ES_METADATA_FOREIGN, "%.300s is now of %.200s, and was of %.200s", source->name,
-                     metadata->issuer, site->connection->metadata->issuer);
+    for (i = 0; rv == ES_OK && i < source->servers->nelts; i++) {
+        const mes_server_t *conf = APR_ARRAY_IDX(source->servers, i, mes_server_t *);
+        es_edition_t *edition = es_slot_take(conf->slot);
+        const mes_site_t *site = es_edition_object(edition);
+
+        rv = mes_judge_document(&connection, conf, document, site->is_ready ? site->connection->metadata->issuer : NULL,
+                                why, pool);
+        es_slot_give_back(edition);
     }
-    es_slot_give_back(edition);
     if (rv == ES_OK) {
         mes_io_event(apr_psprintf(pool, "%s: metadata of %s taken, signing certificates %s", source->name,
-                                  metadata->issuer, es_keys_thumbprints(metadata->keys, pool)));
+                                  connection->metadata->issuer, es_keys_thumbprints(connection->metadata->keys, pool)));
     }
     return rv;
 }
@@ -142,6 +145,30 @@ static void look_after_address(const mes_refresh_t *refresh, const mes_source_t 
                  es_schedule_next(apr_time_now(), source->interval, atomic_load(&shared->failures), chance));
 }
 
+/* Once an hour is often enough for days. The certificates are those in use, whatever became of the last fetch. */
+static void warn_of_expiry(const mes_source_t *source, apr_time_t now, apr_pool_t *pool)
+{
+    const mes_server_t *conf = APR_ARRAY_IDX(source->servers, 0, mes_server_t *);
+    es_expiry_warning_t warnings[ES_EXPIRY_KEYS];
+    es_edition_t *edition;
+    const mes_site_t *site;
+    int i, count = 0;
+
+    if (now < source->shared->looked + LOOK_AT_KEYS && now >= source->shared->looked) {
+        return;
+    }
+    edition = es_slot_take(conf->slot);
+    site = es_edition_object(edition);
+    if (site->is_ready) {
+        source->shared->looked = now;
+        count = es_expiry_due(warnings, &source->shared->warned, site->connection->metadata->keys, now, pool);
+    }
+    for (i = 0; i < count; i++) {
+        mes_io_report(warnings[i].rv, apr_psprintf(pool, "%s: %s", source->name, warnings[i].text));
+    }
+    es_slot_give_back(edition);
+}
+
 /* What somebody waits for comes first. */
 static void look_after_all(const mes_refresh_t *refresh, apr_pool_t *pool)
 {
@@ -152,6 +179,9 @@ static void look_after_all(const mes_refresh_t *refresh, apr_pool_t *pool)
         for (i = 0; i < refresh->sources->nelts && left > 0; i++) {
             const mes_source_t *source = APR_ARRAY_IDX(refresh->sources, i, mes_source_t *);
 
+            if (is_second) {
+                warn_of_expiry(source, now, pool);
+            }
             if (!atomic_load(&source->shared->is_wanted) && (!is_second || now < atomic_load(&source->shared->due))) {
                 continue;
             }

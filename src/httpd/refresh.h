@@ -17,6 +17,7 @@
 #include "httpd/mes.h"
 
 #include "entra/copy.h"
+#include "entra/expiry.h"
 
 #include <stdatomic.h>
 
@@ -30,7 +31,9 @@ typedef struct {
     atomic_int fault;           /* es_rv_t of the last try */
     _Atomic apr_uint64_t seen;  /* of a file: how it looked last time */
     _Atomic apr_uint64_t taken; /* and when it was last read */
-    _Atomic apr_time_t warned;  /* of certificates that expire: when that was last looked at */
+    /* The keeper's alone; its lock hands them on. */
+    apr_time_t looked;       /* when certificates were last looked at */
+    es_expiry_seen_t warned; /* which were told of */
 } mes_shared_t;
 
 struct mes_source_t {

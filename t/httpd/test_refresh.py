@@ -311,7 +311,7 @@ BAD = {
         lambda entra: {"body": b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'},
     ),
     "other-tenant": (
-        "metadata-foreign",
+        "metadata-issuer",
         lambda entra: {
             "body": entra.metadata(entra.applications[0]).replace(
                 entra.tenant.tenant_id.encode(), b"00000000-1111-2222-3333-444444444444"

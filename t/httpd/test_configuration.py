@@ -284,7 +284,7 @@ def test_without_mod_watchdog(make, tools):
     if "watchdog" in tools.builtin:
         pytest.skip("mod_watchdog is built in")
     status, printed = configtest(make(SECTION, entra=BY_TENANT, without=("watchdog",)))
-    assert status != 0 and "reason=config-watchdog" in printed
+    assert status != 0 and REASONS["config-watchdog"].remedy in printed
     status, printed = configtest(make(SECTION, without=("watchdog",)))
     assert status == 0, printed
 

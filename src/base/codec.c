@@ -67,6 +67,19 @@ const char *es_codec_base64_encode(es_bytes_t in, apr_pool_t *pool)
     return encode_block(&len, in, pool);
 }
 
+es_bytes_t es_codec_base64_binary(const char *in, apr_pool_t *pool)
+{
+    char *packed = apr_palloc(pool, strlen(in) + 1);
+    apr_size_t len = 0;
+
+    for (; *in; in++) {
+        if (!strchr(" \t\r\n", *in)) {
+            packed[len++] = *in;
+        }
+    }
+    return decode_block(es_bytes(packed, len), pool);
+}
+
 es_bytes_t es_codec_base64url_decode(const char *in, apr_pool_t *pool)
 {
     es_bytes_t miss = { NULL, 0 };

@@ -13,6 +13,9 @@
 es_rv_t es_codec_base64_decode(es_bytes_t *out, es_bytes_t in, es_why_t *why, apr_pool_t *pool);
 const char *es_codec_base64_encode(es_bytes_t in, apr_pool_t *pool);
 
+/* xs:base64Binary, as XML carries it: the same with white space anywhere. NULL data = not base64. */
+es_bytes_t es_codec_base64_binary(const char *in, apr_pool_t *pool);
+
 /* RFC 4648 section 5 without padding, as cookies and RelayState carry it. Decoding is strict; NULL data = not base64url
  * (a miss, not an error: the input is a stranger's cookie). */
 es_bytes_t es_codec_base64url_decode(const char *in, apr_pool_t *pool);

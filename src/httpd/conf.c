@@ -18,7 +18,8 @@ typedef enum {
     KIND_TIME,
     KIND_SIZE,
     KIND_NUMBER,
-    KIND_CHOICE
+    KIND_CHOICE,
+    KIND_FILES
 } kind_t;
 
 /* How a directive is read, and where it is kept. */
@@ -104,6 +105,10 @@ const command_rec mes_conf_directives[] = {
     SERVER("EntraSAMLPageTemplate", "FILE: an HTML page for refusals", .kind = KIND_FILE, .slot = MES_PAGE_TEMPLATE),
     SERVER("EntraSAMLSessionsPerUser", "NUMBER, 0 to 1000: how many sessions one user may have, 0 for any number",
            .kind = KIND_NUMBER, .slot = MES_SESSIONS_PER_USER, .min = 0, .max = 1000, .fallback = 0),
+    SERVER("EntraSAMLSigningCertificate", "CERTIFICATE-FILE KEY-FILE: signs requests", .kind = KIND_FILES,
+           .slot = MES_SIGNING),
+    SERVER("EntraSAMLDecryptionCertificate", "CERTIFICATE-FILE KEY-FILE: opens encrypted assertions",
+           .kind = KIND_FILES, .slot = MES_DECRYPTION),
     MAIN_SERVER("EntraSAMLStateDirectory", "DIRECTORY: for key file and sessions", .kind = KIND_FILE,
                 .slot = MES_STATE_DIRECTORY),
     MAIN_SERVER("EntraSAMLSharedMemory", "SIZE, 2M to 64G: room for sessions", .kind = KIND_SIZE,
@@ -232,6 +237,22 @@ static es_rv_t set_source(mes_value_t *value, const cmd_parms *cmd, const char *
     return value->text ? ES_OK : es_fail(why, ES_CONFIG_VALUE, "\"%.200s\" is not a path", text);
 }
 
+/* Two files, behind those of the lines before. */
+static es_rv_t set_files(mes_value_t *value, const cmd_parms *cmd, char *const argv[], es_why_t *why)
+{
+    char *paths[2];
+    int i;
+
+    for (i = 0; i < 2; i++) {
+        paths[i] = ap_server_root_relative(cmd->pool, argv[i]);
+        if (!paths[i]) {
+            return es_fail(why, ES_CONFIG_VALUE, "\"%.200s\" is not a path", argv[i]);
+        }
+    }
+    value->list = add_words(value->list, 2, paths, cmd->pool);
+    return ES_OK;
+}
+
 static es_rv_t check_groups(const mes_value_t *value, es_why_t *why, apr_pool_t *pool)
 {
     int count;
@@ -251,7 +272,7 @@ static es_rv_t check_required(const mes_value_t *value, es_why_t *why, apr_pool_
 static es_rv_t set_value(mes_value_t *value, const cmd_parms *cmd, int argc, char *const argv[], es_why_t *why)
 {
     const row_t *row = cmd->info;
-    const int wanted = row->kind == KIND_PAIRS ? 2 : 1;
+    const int wanted = row->kind == KIND_PAIRS || row->kind == KIND_FILES ? 2 : 1;
     const char *help = cmd->cmd->errmsg;
 
     if (argc < wanted || (argc > wanted && row->kind != KIND_LIST) || !*argv[0]) {
@@ -273,6 +294,8 @@ static es_rv_t set_value(mes_value_t *value, const cmd_parms *cmd, int argc, cha
     case KIND_PAIRS:
         value->list = add_words(value->list, argc, argv, cmd->pool);
         return row->check(value, why, cmd->temp_pool);
+    case KIND_FILES:
+        return set_files(value, cmd, argv, why);
     case KIND_TIME:
         return read_number(&value->number, row, time_units, argv[0], help, why);
     case KIND_SIZE:

@@ -131,6 +131,21 @@ es_rv_t mes_judge_document(es_connection_t **connection, const mes_server_t *con
     return es_connection_make(connection, &said, metadata, why, pool);
 }
 
+/* Ours, for the portal. */
+static es_rv_t make_metadata(const char **xml, const mes_server_t *conf, const es_connection_t *connection,
+                             es_why_t *why, apr_pool_t *pool)
+{
+    const es_request_sp_t sp = {
+        .entity_id = connection->entity_id,
+        .reply_url = connection->reply_url,
+        .logout_url = connection->logout_url,
+        .signing = conf->signing,
+        .decryption = conf->decryption,
+    };
+
+    return es_request_metadata(xml, &sp, why, pool);
+}
+
 es_rv_t mes_judge_make_site(const mes_site_t **site, const mes_server_t *conf, es_bytes_t document,
                             const mes_state_t *state, es_why_t *why, apr_pool_t *pool)
 {
@@ -145,8 +160,7 @@ es_rv_t mes_judge_make_site(const mes_site_t **site, const mes_server_t *conf, e
     groups = mes_conf_groups(&n_groups, &conf->value[MES_GROUP], pool);
     made->flow.aliases = mes_conf_aliases(&made->flow.n_aliases, &conf->value[MES_CLAIM], pool);
     if ((rv = mes_judge_document(&connection, conf, document, NULL, why, pool)) != ES_OK ||
-        (rv = es_request_metadata(&made->metadata, connection->entity_id, connection->reply_url, connection->logout_url,
-                                  why, pool)) != ES_OK ||
+        (rv = make_metadata(&made->metadata, conf, connection, why, pool)) != ES_OK ||
         (rv = es_claims_check_aliases(made->flow.aliases, made->flow.n_aliases, why)) != ES_OK ||
         (rv = es_groups_make(&known_groups, groups, n_groups, why, pool)) != ES_OK) {
         return rv;
@@ -156,8 +170,12 @@ es_rv_t mes_judge_make_site(const mes_site_t **site, const mes_server_t *conf, e
         return rv;
     }
     made->is_ready = connection->metadata != NULL;
+    if (request && conf->signing) {
+        es_request_sign_with(request, conf->signing[0]);
+    }
     made->flow.connection = connection;
     made->flow.request = request;
+    made->flow.decryption = conf->decryption;
     made->flow.required_claims = name_list(&conf->value[MES_REQUIRED_CLAIMS], pool);
     made->flow.keep = conf->keep;
     made->flow.sessions_per_user = (int)conf->value[MES_SESSIONS_PER_USER].number;
@@ -238,6 +256,24 @@ static es_rv_t make_first_site(mes_server_t *conf, const mes_state_t *state, es_
     }
     es_slot_replace(conf->slot, site, pool);
     return ES_OK;
+}
+
+/* Key files need the rights of the parent at start; a site may be made again later, without them. What a virtual host
+ * has from the main server is read, and complained of, once. */
+static int load_pairs(const es_pair_t *const **pairs, const mes_value_t *value, const mes_value_t *main_value,
+                      const es_pair_t *const *main_pairs, apr_pool_t *pool)
+{
+    es_why_t why = ES_WHY_INIT;
+
+    if (value != main_value && value->at == main_value->at) {
+        *pairs = main_pairs;
+        return 0;
+    }
+    if (mes_pairs_load(pairs, value, &why, pool) != ES_OK) {
+        mes_io_config_error(&why, value->at);
+        return 1;
+    }
+    return 0;
 }
 
 /* A virtual host that says something of Entra itself, and yet has no metadata: forgotten, or in the wrong place. */
@@ -370,6 +406,10 @@ int mes_judge_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
         const ap_directive_t *at = NULL;
         es_why_t why = ES_WHY_INIT;
 
+        faults += load_pairs(&conf->signing, &conf->value[MES_SIGNING], &main_conf->value[MES_SIGNING],
+                             main_conf->signing, pconf);
+        faults += load_pairs(&conf->decryption, &conf->value[MES_DECRYPTION], &main_conf->value[MES_DECRYPTION],
+                             main_conf->decryption, pconf);
         if (!has_entra(conf)) {
             check_stray(&at, conf, main_conf, &why);
         } else if (make_first_site(conf, state, &why, pconf) != ES_OK) {

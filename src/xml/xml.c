@@ -284,6 +284,17 @@ xmlNodePtr es_xml_next(const xmlNode *node)
     return element_from(node->next);
 }
 
+xmlNodePtr es_xml_take(xmlNodePtr *cursor, const char *ns, const char *name)
+{
+    xmlNodePtr node = *cursor;
+
+    if (!es_xml_is(node, ns, name)) {
+        return NULL;
+    }
+    *cursor = es_xml_next(node);
+    return node;
+}
+
 xmlNodePtr es_xml_walk(const xmlNode *node, const xmlNode *top)
 {
     xmlNodePtr next = es_xml_first(node);

@@ -123,7 +123,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _saml2(self, parameters, binding):
         """The endpoint: an answer at once when the browser has a session here, else the choice of users."""
         entra, session = self._entra, self._session()
-        request = entra.receive(binding, parameters)
+        request = entra.receive(binding, parameters, urllib.parse.urlsplit(self.path).query)
         if session and not request.force_authn:
             self._send(200, pages.post(entra.answer(request, session.user, session.since)))
             return

@@ -129,6 +129,33 @@ START_TEST(base64url_is_strict)
 }
 END_TEST
 
+/* White space anywhere, and otherwise as strict. */
+START_TEST(base64_of_xml)
+{
+    static const char *const good[] = { "Zm9v", " Zm9v", "Zm9v\n", "Z m\t9\r\nv", "\n\nZm9v\n" };
+    static const char *const bad[] = { "",
+                                       " ",
+                                       "Zm9",
+                                       "Zm 9",
+                                       "Zm9v=",
+                                       "Zm-v",
+                                       "Zm\v9v",
+                                       "Zm\xc2\xa0"
+                                       "9v" };
+    es_bytes_t out;
+    size_t i;
+
+    for (i = 0; i < sizeof good / sizeof *good; i++) {
+        out = es_codec_base64_binary(good[i], unit_pool);
+        ck_assert_uint_eq(out.len, 3);
+        ck_assert_mem_eq(out.data, "foo", 3);
+    }
+    for (i = 0; i < sizeof bad / sizeof *bad; i++) {
+        ck_assert_ptr_null(es_codec_base64_binary(bad[i], unit_pool).data);
+    }
+}
+END_TEST
+
 /* Every text of four characters is either canonical or refused: exactly 2^24 + 2^16 + 2^8 of the 65^4 that padding and
  * alphabet allow. Here the last quantum's two and three character forms in full. */
 START_TEST(one_text_an_octet)
@@ -404,6 +431,7 @@ Suite *suite_codec(void)
     tcase_add_loop_test(tcase, published_pair, 0, COUNT(pairs));
     tcase_add_test(tcase, nothing_encodes_to_nothing);
     tcase_add_loop_test(tcase, base64_is_strict, 0, COUNT(no_base64));
+    tcase_add_test(tcase, base64_of_xml);
     tcase_add_loop_test(tcase, base64url_is_strict, 0, COUNT(no_base64url));
     tcase_add_test(tcase, one_text_an_octet);
     tcase_add_test(tcase, exact_length);

@@ -76,7 +76,7 @@ static int catch_up(const mes_refresh_t *refresh, mes_source_t *source, apr_time
     const unsigned edition = atomic_load(&source->shared->edition);
     es_why_t why = ES_WHY_INIT;
 
-    if (now < source->retry) {
+    if (now < source->retry && edition == source->complained) {
         return 0;
     }
     if (adopt(refresh, source, &why, pool) != ES_OK) {
@@ -86,6 +86,9 @@ static int catch_up(const mes_refresh_t *refresh, mes_source_t *source, apr_time
         if (source->complained != edition) {
             mes_io_report(why.rv, why.text);
         }
+        /* Somebody meddled with the copy: the keeper makes it anew. */
+        mes_refresh_ask(APR_ARRAY_IDX(source->servers, 0, mes_server_t *), now);
+        atomic_store(&source->shared->taken, 0);
         source->complained = edition;
         source->retry = now + RETRY;
         return 0;

@@ -513,6 +513,32 @@ def keeper_among(httpd, children, clock, entra):
     return pid
 
 
+def test_an_older_copy_brought_back(make_httpd, entra, clock):
+    """A program of the server's user can write the folder: a new child takes no copy but the last, and has it made anew."""
+    httpd = wait_ready(make_httpd(mpm="prefork"), entra)
+    stolen = entra.applications[0].signer
+    [copy] = copies(httpd)
+    older = copy.read_bytes()
+    roll_over(entra, with_old=False)
+    pass_time(entra, clock, LATER)
+    until(lambda: len(events(httpd, "taken, signing certificates")) == 2, "the second document")
+    time.sleep(1)  # so that no child that is behind asks, since asking is throttled
+    copy.write_bytes(older)
+    children = Path(f"/proc/{httpd.process.pid}/task/{httpd.process.pid}/children").read_text().split()
+    keeper = re.search(r"\[pid (\d+)", events(httpd, "taken, signing certificates")[0])[1]
+    for child in children:
+        if child != keeper:
+            os.kill(int(child), signal.SIGKILL)
+    httpd.log.tolerate("AH00052")
+    until(lambda: httpd.log.find("metadata-copy"), "the new child's complaint")
+    httpd.expect("metadata-copy")
+    until(lambda: len(events(httpd, "taken, signing certificates")) == 3, "the copy made anew")
+    everywhere(httpd, lambda: visitor_of(httpd, entra).open(f"{ORIGIN}/").status == 303)
+    everywhere(httpd, lambda: signed_in(httpd, entra))
+    entra.applications[0].signer = stolen
+    everywhere(httpd, lambda: not signed_in(httpd, entra))
+
+
 def test_graceful_restart(make_httpd, entra, clock, mpm):
     """The next generation starts with what the last one had, and goes on."""
     httpd = wait_ready(make_httpd(mpm=mpm), entra)

@@ -57,7 +57,9 @@ static const ap_directive_t *find_blamed(const mes_server_t *conf, es_rv_t rv)
         { ES_CONFIG_CLASH, MES_DEFAULT_PAGE },     { ES_CONFIG_CLASH, MES_PATH },
         { ES_CONFIG_TIME, MES_CLOCK_SKEW },        { ES_CONFIG_CLAIM, MES_REMOTE_USER },
         { ES_CONFIG_TEMPLATE, MES_PAGE_TEMPLATE }, { ES_CONFIG_SHARED, MES_REMOTE_USER },
-        { ES_CONFIG_SHARED, MES_CLAIM },
+        { ES_CONFIG_SHARED, MES_CLAIM },           { ES_CONFIG_SHARED, MES_ALLOWED_TENANTS },
+        { ES_CONFIG_SHARED, MES_AUDIENCE },        { ES_CONFIG_ISSUER, MES_ISSUER },
+        { ES_CONFIG_AUDIENCE, MES_AUDIENCE },      { ES_CONFIG_TENANTS, MES_ALLOWED_TENANTS },
     };
     apr_size_t i;
 
@@ -93,6 +95,9 @@ static es_rv_t make_connection(es_connection_t **connection, const mes_server_t 
         .default_page = conf->value[MES_DEFAULT_PAGE].text,
         .skew = conf->value[MES_CLOCK_SKEW].number,
         .remote_user = name_list(&conf->value[MES_REMOTE_USER], pool),
+        .issuer = conf->value[MES_ISSUER].text,
+        .audiences = name_list(&conf->value[MES_AUDIENCE], pool),
+        .tenants = name_list(&conf->value[MES_ALLOWED_TENANTS], pool),
     };
     es_metadata_t *metadata;
     es_bytes_t document;
@@ -211,8 +216,22 @@ static int same_list(const mes_value_t *a, const mes_value_t *b)
     return 1;
 }
 
+static int agree(const mes_server_t *a, const mes_server_t *b)
+{
+    static const int slots[] = { MES_REMOTE_USER, MES_CLAIM, MES_ALLOWED_TENANTS, MES_AUDIENCE };
+    apr_size_t i;
+
+    for (i = 0; i < sizeof slots / sizeof *slots; i++) {
+        if (!same_list(&a->value[slots[i]], &b->value[slots[i]])) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
 /* A session made by one virtual host is good in every other of the same connection, and browsers are not the only ones
- * who carry cookies: what a user name and a short name mean must not differ between them. */
+ * who carry cookies: what a user name and a short name mean, and whose messages are taken, must not differ between them.
+ */
 static es_rv_t check_shared(const mes_server_t *conf, const server_rec *first, const server_rec *end, es_why_t *why)
 {
     for (; first != end; first = first->next) {
@@ -220,8 +239,7 @@ static es_rv_t check_shared(const mes_server_t *conf, const server_rec *first, c
 
         if (other->site &&
             memcmp(&other->site->connection->id, &conf->site->connection->id, sizeof conf->site->connection->id) == 0 &&
-            (!same_list(&other->value[MES_REMOTE_USER], &conf->value[MES_REMOTE_USER]) ||
-             !same_list(&other->value[MES_CLAIM], &conf->value[MES_CLAIM]))) {
+            !agree(other, conf)) {
             return es_fail(why, ES_CONFIG_SHARED,
                            "the virtual host of %.200s has the same tenant and entity ID, %.300s",
                            other->site->connection->origin, conf->site->connection->entity_id);

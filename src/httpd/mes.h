@@ -30,6 +30,9 @@ extern module AP_MODULE_DECLARE_DATA entra_saml_module;
 typedef enum {
     MES_METADATA,
     MES_ENTITY_ID,
+    MES_ISSUER,
+    MES_AUDIENCE,
+    MES_ALLOWED_TENANTS,
     MES_BASE_URL,
     MES_PATH,
     MES_REPLY_URL,

@@ -12,7 +12,7 @@ It serves the demo (`python3 -m entra`, see __main__.py) and the tests, which us
         entra.tamper("expired")                       # the next response is wrong in one way
         entra.received[-1].refused                    # "50011": the lookalike refused the request
 
-Where to read what: directory (tenant, applications), users (who can sign in), claims (what is said of
+Where to read what: directory (tenant, applications), tenants (several), users (who can sign in), claims (what is said of
 them), request (what is asked and when Entra refuses), response (the answer), metadata, tamper, keys,
 xmldsig, wire (XML as Microsoft writes it), pages (HTML), service (the story), server (HTTP).
 

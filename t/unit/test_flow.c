@@ -388,67 +388,6 @@ START_TEST(a_user_has_so_many_sessions_and_no_more)
 }
 END_TEST
 
-#define COMMON "https://sts.windows.net/{tenantid}/"
-#define FABRIKAM "2f277f1e-e5f1-4f62-b595-79c2d13afda4"
-#define STS(tenant) "https://sts.windows.net/" tenant "/"
-
-/* The same site, for an application of several tenants. */
-static void open_common_site(const char *const *tenants)
-{
-    es_connection_conf_t conf = { .server_name = "app.example.com", .tenants = tenants };
-    es_why_t why = ES_WHY_INIT;
-    es_metadata_t *metadata;
-    es_connection_t *connection;
-
-    ck_assert_reason(
-        es_metadata_load(&metadata, idp_document((const idp_t *const *)&idp, 1, COMMON, unit_pool), &why, unit_pool),
-        ES_OK, why);
-    ck_assert_reason(es_connection_make(&connection, &conf, metadata, &why, unit_pool), ES_OK, why);
-    site.connection = connection;
-}
-
-static es_rv_t sign_in_from(const char *issuer, const char *attributes, es_acs_report_t *report, es_why_t *why)
-{
-    idp_response_t about = { .issuer = issuer, .attributes = attributes };
-    es_acs_form_t form;
-    es_answer_t answer;
-
-    session_cookie = binding_cookie = NULL;
-    form = entra(start("/page"), about);
-    return post(&answer, report, &form, why);
-}
-
-/* Two tenants, each with an object of the same number and a user of the same name: two people. */
-START_TEST(tenants_keep_their_users_apart)
-{
-    static const char *const both[] = { "7f3a1c52-9d4e-4b60-8a17-2c5d9e0b1f34", FABRIKAM, NULL };
-    static const char *const one[] = { FABRIKAM, NULL };
-    const char *ours = ALICE TENANT ENTRA_CLAIM("objectidentifier", "ada");
-    const char *theirs = ALICE ENTRA_CLAIM("tenantid", FABRIKAM) ENTRA_CLAIM("objectidentifier", "ada");
-    char *mine, *other;
-    es_acs_report_t report;
-    es_why_t why;
-
-    open_common_site(both);
-    site.sessions_per_user = 1;
-    ck_assert_reason(sign_in_from(IDP_ISSUER, ours, &report, &why), ES_OK, why);
-    mine = session_cookie;
-    ck_assert_reason(sign_in_from(STS(FABRIKAM), theirs, &report, &why), ES_OK, why);
-    other = session_cookie;
-    ck_assert_int_eq(report.n_ended, 0);
-    ck_assert(resume_with(mine) == ES_OK && resume_with(other) == ES_OK);
-    /* who signs for one cannot speak for the other */
-    ck_assert_reason(sign_in_from(IDP_ISSUER, theirs, &report, &why), ES_RESPONSE_ISSUER, why);
-    ck_assert_reason(sign_in_from(COMMON, ours, &report, &why), ES_RESPONSE_ISSUER, why);
-    ck_assert_reason(sign_in_from(IDP_ISSUER, ALICE, &report, &why), ES_TENANT_MISSING, why);
-    /* a tenant taken off the list is out, and its sessions with it; the connection is the same */
-    open_common_site(one);
-    ck_assert_reason(sign_in_from(IDP_ISSUER, ours, &report, &why), ES_TENANT_REFUSED, why);
-    ck_assert_int_eq(resume_with(mine), ES_SESSION_FOREIGN);
-    ck_assert_int_eq(resume_with(other), ES_OK);
-}
-END_TEST
-
 START_TEST(without_an_object_id_the_name_id_counts)
 {
     char *first, *second;
@@ -640,7 +579,6 @@ Suite *suite_flow(void)
     tcase_add_test(tcase, signing_out_and_in_again_is_no_loop);
     tcase_add_test(tcase, signing_in_again_ends_the_old_session);
     tcase_add_test(tcase, a_user_has_so_many_sessions_and_no_more);
-    tcase_add_test(tcase, tenants_keep_their_users_apart);
     tcase_add_test(tcase, without_an_object_id_the_name_id_counts);
     tcase_add_test(tcase, the_session_that_is_replaced_does_not_count);
     tcase_add_test(tcase, what_was_not_started_here_is_refused);

@@ -289,10 +289,13 @@ es_rv_t es_connection_make(es_connection_t **connection, const es_connection_con
         return es_fail(why, ES_CONFIG_TIME, "EntraSAMLClockSkew is not between 0 and 300 seconds");
     }
     made->skew = conf->skew ? conf->skew : SKEW_DEFAULT;
-    if ((rv = adopt(made, conf->issuer, metadata, why)) != ES_OK) {
+    made->tag = "-";
+    if (metadata && (rv = adopt(made, conf->issuer, metadata, why)) != ES_OK) {
         return rv;
     }
-    make_id(made, pool);
+    if (metadata) {
+        make_id(made, pool);
+    }
     *connection = made;
     return ES_OK;
 }

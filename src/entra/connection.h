@@ -61,7 +61,8 @@ typedef struct {
  *   ES_METADATA_COMMON   the document, or the issuer, stands for any tenant, and no tenant is named
  *   ES_CONFIG_CLASH      two endpoints with one path; or the default page is an endpoint (a GET of the reply URL goes
  *                        there, login and logout end there: a loop)
- * Everything referenced must outlive the pool. */
+ * Without metadata (NULL: it is still to be fetched) all of this is judged too, and the connection made knows addresses
+ * and entity ID only: no issuer, id or cookies, "-" for a tag. Everything referenced must outlive the pool. */
 es_rv_t es_connection_make(es_connection_t **connection, const es_connection_conf_t *conf,
                            const es_metadata_t *metadata, es_why_t *why, apr_pool_t *pool);
 

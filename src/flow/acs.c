@@ -225,6 +225,18 @@ static es_rv_t restart(es_answer_t *answer, es_acs_report_t *report, const es_fl
     return es_signon_restart(answer, flow, in->pending, why);
 }
 
+/* Signed by a key that the metadata does not have: perhaps the metadata is older than the key, and will have it after
+ * another round. Only in the first round of a sign-on that this very browser started. */
+static int may_have_rolled_over(es_signin_t *in, const es_flow_t *flow, const es_acs_form_t *form)
+{
+    es_why_t ignored = ES_WHY_INIT;
+
+    return es_pending_open(&in->pending, form->relay_state, flow->key, &ignored, flow->pool) == ES_OK &&
+           memcmp(&in->pending->connection, &flow->site->connection->id, sizeof in->pending->connection) == 0 &&
+           in->pending->round == 0 && es_signon_binding(&in->binding, flow, in->pending->binding) &&
+           es_pending_check_age(in->pending, flow->now, &ignored) == ES_OK;
+}
+
 es_rv_t es_acs_accept(es_answer_t *answer, es_acs_report_t *report, const es_flow_t *flow, const es_acs_form_t *form,
                       es_why_t *why)
 {
@@ -234,7 +246,11 @@ es_rv_t es_acs_accept(es_answer_t *answer, es_acs_report_t *report, const es_flo
     int used;
     es_rv_t rv;
 
-    if ((rv = read_response(&in, flow, form, why)) != ES_OK || (rv = read_pending(&in, flow, form, why)) != ES_OK) {
+    rv = read_response(&in, flow, form, why);
+    if (rv == ES_SIGNATURE_KEY_UNKNOWN && may_have_rolled_over(&in, flow, form)) {
+        return restart(answer, report, flow, &in, rv, why);
+    }
+    if (rv != ES_OK || (rv = read_pending(&in, flow, form, why)) != ES_OK) {
         return rv;
     }
     if (!es_signon_binding(&in.binding, flow, in.pending->binding)) {

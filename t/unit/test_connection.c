@@ -62,6 +62,27 @@ START_TEST(defaults)
 END_TEST
 
 /* printf '%s\0%s' "$ISSUER" https://app.example.com/saml/metadata | sha256sum */
+/* Before the first metadata is fetched: what can be judged is judged, and nothing is guessed. */
+START_TEST(without_metadata)
+{
+    static const es_connection_id_t none;
+    es_connection_t *connection = NULL;
+    es_why_t why = ES_WHY_INIT;
+
+    ck_assert_reason(es_connection_make(&connection, &conf, NULL, &why, unit_pool), ES_OK, why);
+    ck_assert_str_eq(connection->reply_path, "/saml/acs");
+    ck_assert_str_eq(connection->entity_id, "https://app.example.com/saml/metadata");
+    ck_assert_str_eq(connection->tag, "-");
+    ck_assert_ptr_null(connection->issuer);
+    ck_assert_ptr_null(connection->metadata);
+    ck_assert_ptr_null(connection->session_cookie);
+    ck_assert_ptr_null(connection->binding_cookie);
+    ck_assert_mem_eq(&connection->id, &none, sizeof none);
+    conf.path = "saml";
+    ck_assert_reason(es_connection_make(&connection, &conf, NULL, &why, unit_pool), ES_CONFIG_PATH, why);
+}
+END_TEST
+
 START_TEST(identity)
 {
     const es_connection_t *connection = make();
@@ -534,6 +555,7 @@ Suite *suite_connection(void)
 
     tcase_add_checked_fixture(tcase, reset, NULL);
     tcase_add_test(tcase, defaults);
+    tcase_add_test(tcase, without_metadata);
     tcase_add_test(tcase, identity);
     tcase_add_test(tcase, identity_of_another);
     tcase_add_test(tcase, server_port);

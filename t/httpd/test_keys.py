@@ -31,6 +31,14 @@ def make_visitor(httpd, service):
     return lambda: Visitor(httpd.network, service)
 
 
+def unknown_key(httpd, visitor):
+    """The log line of a sign-in whose key nothing makes known: once it starts anew, then it is refused."""
+    asked = visitor.ask(ENV)
+    line = refused(httpd, visitor.finish(asked, rounds=1), "signature-key-unknown")
+    assert len(httpd.log.find("signature-key-unknown")) == 2
+    return line
+
+
 def refused(httpd, page, code):
     """The one log line of this refusal, as a user met it."""
     httpd.log.expect(code)
@@ -58,7 +66,7 @@ class TestSeveralCertificates:
 
     def test_a_certificate_that_came_later_is_unknown(self, httpd, visitor, service, signers):
         service.applications[0].activate(signers[2])
-        line = refused(httpd, visitor.sign_in(ENV), "signature-key-unknown")
+        line = unknown_key(httpd, visitor)
         assert all(signer.thumbprint in line for signer in signers), "of both sides"
         assert "?appid=" not in line
 
@@ -67,7 +75,7 @@ def test_the_tenants_metadata_instead_of_the_applications(make_httpd, signers):
     """The commonest mistake is told from any other unknown key."""
     service = Service([enterprise_application(signers[0])])
     httpd = make_httpd(vhost=SECTION, metadata=service.metadata())
-    line = refused(httpd, Visitor(httpd.network, service).sign_in(ENV), "signature-key-unknown")
+    line = unknown_key(httpd, Visitor(httpd.network, service))
     assert signers[0].thumbprint in line and service.tenant.signer.thumbprint in line
     assert "App Federation Metadata Url" in line and "?appid=" in line
 

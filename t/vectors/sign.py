@@ -24,7 +24,7 @@ from entra import keys, wire, xmldsig  # noqa: E402
 from vectors import tamper, template  # noqa: E402
 
 TRUSTED = ("signing", "second")
-EXPECTED = ("reason", "entity", "request", "started", "name-id", "claim", "count")
+EXPECTED = ("reason", "entity", "request", "started", "tenant", "name-id", "claim", "count")
 
 
 class Ring:

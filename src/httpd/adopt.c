@@ -64,6 +64,9 @@ static es_rv_t adopt(const mes_refresh_t *refresh, const mes_source_t *source, e
     if (rv == ES_OK && !copy) {
         rv = es_fail(why, ES_METADATA_COPY, "the copy of %.300s has gone", source->name);
     }
+    if (rv == ES_OK && !mes_source_is_signed(source->shared, copy->document)) {
+        rv = es_fail(why, ES_METADATA_COPY, "the copy of %.300s is not the one that was written last", source->name);
+    }
     return rv == ES_OK ? mes_adopt_document(refresh, source, copy->document, why, pool) : rv;
 }
 
@@ -77,6 +80,9 @@ static int catch_up(const mes_refresh_t *refresh, mes_source_t *source, apr_time
         return 0;
     }
     if (adopt(refresh, source, &why, pool) != ES_OK) {
+        if (atomic_load(&source->shared->edition) != edition) {
+            return 0; /* the next one came in between */
+        }
         if (source->complained != edition) {
             mes_io_report(why.rv, why.text);
         }

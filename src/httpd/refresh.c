@@ -20,9 +20,9 @@
 #define LOOK_AT_KEYS apr_time_from_sec(3600)
 
 /* By every host that would get it. One of another tenant than before is somebody's mistake, or worse. */
-static es_rv_t judge(const mes_source_t *source, es_bytes_t document, es_why_t *why, apr_pool_t *pool)
+static es_rv_t judge(es_connection_t **connection, const mes_source_t *source, es_bytes_t document, es_why_t *why,
+                     apr_pool_t *pool)
 {
-    es_connection_t *connection = NULL;
     es_rv_t rv = ES_OK;
     int i;
 
@@ -31,13 +31,9 @@ static es_rv_t judge(const mes_source_t *source, es_bytes_t document, es_why_t *
         es_edition_t *edition = es_slot_take(conf->slot);
         const mes_site_t *site = es_edition_object(edition);
 
-        rv = mes_judge_document(&connection, conf, document, site->is_ready ? site->connection->metadata->issuer : NULL,
+        rv = mes_judge_document(connection, conf, document, site->is_ready ? site->connection->metadata->issuer : NULL,
                                 why, pool);
         es_slot_give_back(edition);
-    }
-    if (rv == ES_OK) {
-        mes_io_event(apr_psprintf(pool, "%s: metadata of %s taken, signing certificates %s", source->name,
-                                  connection->metadata->issuer, es_keys_thumbprints(connection->metadata->keys, pool)));
     }
     return rv;
 }
@@ -45,16 +41,21 @@ static es_rv_t judge(const mes_source_t *source, es_bytes_t document, es_why_t *
 static es_rv_t publish(const mes_refresh_t *refresh, const mes_source_t *source, const es_copy_t *copy, es_why_t *why,
                        apr_pool_t *pool)
 {
-    es_rv_t rv = judge(source, copy->document, why, pool);
+    const es_metadata_t *metadata;
+    es_connection_t *connection;
+    es_rv_t rv;
 
-    if (rv == ES_OK) {
-        rv = mes_copyfile_write(refresh, source, copy, why, pool);
+    if ((rv = judge(&connection, source, copy->document, why, pool)) != ES_OK ||
+        (rv = mes_copyfile_write(refresh, source, copy, why, pool)) != ES_OK) {
+        return rv;
     }
-    if (rv == ES_OK) {
-        atomic_fetch_add(&source->shared->edition, 1);
-        atomic_fetch_add(refresh->raised, 1);
-    }
-    return rv;
+    mes_source_sign(source->shared, copy->document);
+    atomic_fetch_add(&source->shared->edition, 1);
+    atomic_fetch_add(refresh->raised, 1);
+    metadata = connection->metadata;
+    mes_io_event(apr_psprintf(pool, "%s: metadata of %s taken, signing certificates %s", source->name, metadata->issuer,
+                              es_keys_thumbprints(metadata->keys, pool)));
+    return ES_OK;
 }
 
 static int same(es_bytes_t a, es_bytes_t b)

@@ -23,6 +23,8 @@
 
 /* What all processes know of a source: in anonymous shared memory, as long as the configuration. */
 typedef struct {
+    /* What the copy must hold: whoever else may write the folder can bring back an older one of ours. */
+    _Atomic apr_uint64_t digest[ES_HASH_LEN / sizeof(apr_uint64_t)];
     atomic_uint edition;        /* how many copies were written */
     atomic_int is_wanted;       /* somebody met a key that is not in it */
     _Atomic apr_time_t asked;   /* when that last counted */
@@ -96,6 +98,9 @@ es_rv_t mes_source_find(mes_source_t **source, mes_refresh_t *refresh, mes_serve
                         apr_pool_t *pool);
 /* How a file looks from outside: changes whenever it is written or replaced. 0: it is not there. */
 apr_uint64_t mes_source_look(const char *path);
+/* Is this the document that the last edition was raised for? */
+void mes_source_sign(mes_shared_t *shared, es_bytes_t document);
+int mes_source_is_signed(const mes_shared_t *shared, es_bytes_t document);
 /* The shared part of all sources. ES_CONFIG_STATE. */
 es_rv_t mes_source_share(mes_refresh_t *refresh, es_why_t *why, apr_pool_t *pool);
 

@@ -128,6 +128,33 @@ apr_uint64_t mes_source_look(const char *path)
     return hash ? hash : 1;
 }
 
+void mes_source_sign(mes_shared_t *shared, es_bytes_t document)
+{
+    const es_hash_t hash = es_crypto_sha256(document);
+    apr_uint64_t word[ES_HASH_LEN / sizeof(apr_uint64_t)];
+    apr_size_t i;
+
+    memcpy(word, hash.octet, sizeof word);
+    for (i = 0; i < ES_HASH_LEN / sizeof(apr_uint64_t); i++) {
+        atomic_store(&shared->digest[i], word[i]);
+    }
+}
+
+int mes_source_is_signed(const mes_shared_t *shared, es_bytes_t document)
+{
+    const es_hash_t hash = es_crypto_sha256(document);
+    apr_uint64_t word[ES_HASH_LEN / sizeof(apr_uint64_t)];
+    apr_size_t i;
+
+    memcpy(word, hash.octet, sizeof word);
+    for (i = 0; i < ES_HASH_LEN / sizeof(apr_uint64_t); i++) {
+        if (atomic_load(&shared->digest[i]) != word[i]) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
 typedef struct {
     void *memory;
     apr_size_t size;

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import hashes
 
 from client import Form
 from clock import Clock
@@ -36,6 +37,7 @@ SECTION = """
         Require all granted
     </Location>
 """
+BY_FILE = '    EntraSAMLMetadata "${ROOT}/entra.xml"'
 BY_ADDRESS = """
     EntraSAMLMetadata "${ADDRESS}"
     EntraSAMLMetadataCAFile "${ROOT}/authority.pem"
@@ -354,6 +356,40 @@ def test_a_bad_document_changes_nothing(make_httpd, entra, clock, name):
     everywhere(httpd, lambda: signed_in(httpd, entra))
 
 
+@pytest.mark.parametrize("pin", ["sha1", "sha256"])
+def test_a_pinned_signer(make_httpd, entra, clock, pin):
+    """What another certificate signed is not taken, whatever server sent it; nor what was altered."""
+    signer = entra.applications[0].signer
+    digest = signer.certificate.fingerprint(getattr(hashes, pin.upper())()).hex()
+    httpd = wait_ready(make_httpd(entra_lines=BY_ADDRESS + f"    EntraSAMLMetadataSigner {digest}"), entra)
+    assert signed_in(httpd, entra)
+    roll_over(entra)
+    pass_time(entra, clock, LATER)
+    until(lambda: httpd.log.find("metadata-signer"), "the log line")
+    entra.applications[0].signer, entra.applications[0].standby = signer, []
+    entra.publication.body = entra.metadata(entra.applications[0]).replace(b"/saml2", b"/saml3")
+    pass_time(entra, clock, LATER)
+    until(lambda: httpd.log.find("metadata-signature"), "the other log line")
+    httpd.expect("metadata-signer", 1)
+    httpd.expect("metadata-signature", 1)
+    everywhere(httpd, lambda: signed_in(httpd, entra))
+
+
+def test_certificates_that_end(make_httpd, entra, clock):
+    """Warned of once a threshold, and once after; they hold all the same."""
+    entra.applications[0].signer = Signer(years=1)
+    httpd = make_httpd(entra_lines=BY_FILE, metadata=entra.metadata(entra.applications[0]))
+    for days, code, count in ((300, "key-expiring", 0), (20, "key-expiring", 1), (20, "key-expiring", 2), (40, "key-expired", 1)):
+        pass_time(entra, clock, days * 24 * HOUR)
+        until(lambda: len(httpd.log.find(code)) == count, f"{count} lines with {code}")
+        pass_time(entra, clock, LATER)
+        time.sleep(0.5)
+        assert len(httpd.log.find(code)) == count
+    httpd.expect("key-expiring", 2)
+    httpd.expect("key-expired", 1)
+    assert entra.applications[0].signer.thumbprint in httpd.log.find("key-expired")[0]
+
+
 def test_an_authority_nobody_trusts(make_httpd, entra):
     """The system's authorities do not know the lookalike's."""
     httpd = make_httpd(entra_lines='    EntraSAMLMetadata "${ADDRESS}"')
@@ -494,7 +530,6 @@ def test_graceful_restart(make_httpd, entra, clock, mpm):
 
 # --- files ------------------------------------------------------------------------------------------------
 
-BY_FILE = '    EntraSAMLMetadata "${ROOT}/entra.xml"'
 
 
 def replace(file, octets):

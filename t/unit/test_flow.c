@@ -441,6 +441,46 @@ START_TEST(what_was_not_started_here_is_refused)
 }
 END_TEST
 
+/* Entra may sign with a certificate that was activated a moment ago: one more round, in which the metadata is fetched.
+ * Not a third, not for another browser, not for a sign-in that is too old, and not where nobody started one. */
+START_TEST(an_unknown_key_is_good_for_one_more_round)
+{
+    const char *redirect = start("/page");
+    idp_t *known = idp;
+    es_acs_form_t form;
+    es_acs_report_t report;
+    es_answer_t answer;
+    es_why_t why;
+    char *binding;
+
+    idp = idp_make(unit_pool);
+    form = entra(redirect, (idp_response_t){ 0 });
+    binding = binding_cookie;
+    binding_cookie = NULL;
+    ck_assert_reason(post(&answer, &report, &form, &why), ES_SIGNATURE_KEY_UNKNOWN, why);
+    binding_cookie = binding;
+    flow.now += ES_PENDING_LIFETIME + apr_time_from_sec(1);
+    ck_assert_reason(post(&answer, &report, &form, &why), ES_SIGNATURE_KEY_UNKNOWN, why);
+    flow.now -= ES_PENDING_LIFETIME + apr_time_from_sec(1);
+    form.relay_state = NULL;
+    ck_assert_reason(post(&answer, &report, &form, &why), ES_SIGNATURE_KEY_UNKNOWN, why);
+
+    form = entra(redirect, (idp_response_t){ 0 });
+    ck_assert_reason(post(&answer, &report, &form, &why), ES_OK, why);
+    ck_assert_int_eq(report.restarted, ES_SIGNATURE_KEY_UNKNOWN);
+    ck_assert_int_eq(why.rv, ES_SIGNATURE_KEY_UNKNOWN);
+    ck_assert_ptr_null(report.user);
+    redirect = answer.location;
+    ck_assert_int_eq(strncmp(redirect, "https://login.example.com/", 26), 0);
+    form = entra(redirect, (idp_response_t){ 0 });
+    ck_assert_reason(post(&answer, &report, &form, &why), ES_SIGNATURE_KEY_UNKNOWN, why);
+    idp = known; /* the round is still good for a key that is known by now */
+    form = entra(redirect, (idp_response_t){ 0 });
+    ck_assert_reason(post(&answer, &report, &form, &why), ES_OK, why);
+    ck_assert_str_eq(answer.location, "/page");
+}
+END_TEST
+
 START_TEST(what_entra_says_is_explained)
 {
     static const char refusal[] =
@@ -582,6 +622,7 @@ Suite *suite_flow(void)
     tcase_add_test(tcase, without_an_object_id_the_name_id_counts);
     tcase_add_test(tcase, the_session_that_is_replaced_does_not_count);
     tcase_add_test(tcase, what_was_not_started_here_is_refused);
+    tcase_add_test(tcase, an_unknown_key_is_good_for_one_more_round);
     tcase_add_test(tcase, what_entra_says_is_explained);
     tcase_add_test(tcase, an_unsolicited_response_is_refused);
     tcase_add_test(tcase, a_session_ends_when_it_must);

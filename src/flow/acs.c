@@ -123,6 +123,9 @@ static es_rv_t make_record(es_signin_t *in, es_acs_report_t *report, const es_fl
     es_rv_t rv = es_claims_read(&fresh.claims, &fresh.n_claims, &report->n_claims_dropped, assertion, site->aliases,
                                 site->n_aliases, why, flow->pool);
 
+    if (rv == ES_OK && site->required_claims) {
+        rv = es_claims_require(fresh.claims, fresh.n_claims, site->required_claims, why);
+    }
     if (rv == ES_OK) {
         rv = es_claims_user(&fresh.user, fresh.claims, fresh.n_claims, site->connection->remote_user, why);
     }
@@ -139,6 +142,7 @@ static es_rv_t make_record(es_signin_t *in, es_acs_report_t *report, const es_fl
     if (fresh.ends && fresh.ends < in->expires) {
         in->expires = fresh.ends;
     }
+    report->is_overage = es_claims_overage(fresh.claims, fresh.n_claims);
     report->user = fresh.user;
     report->assertion_id = assertion->id;
     return ES_OK;
@@ -234,7 +238,7 @@ static int may_have_rolled_over(es_signin_t *in, const es_flow_t *flow, const es
     return es_pending_open(&in->pending, form->relay_state, flow->key, &ignored, flow->pool) == ES_OK &&
            memcmp(&in->pending->connection, &flow->site->connection->id, sizeof in->pending->connection) == 0 &&
            in->pending->round == 0 && es_signon_binding(&in->binding, flow, in->pending->binding) &&
-           es_pending_check_age(in->pending, flow->now, &ignored) == ES_OK;
+           es_pending_check_age(in->pending, flow->site->connection->skew, flow->now, &ignored) == ES_OK;
 }
 
 es_rv_t es_acs_accept(es_answer_t *answer, es_acs_report_t *report, const es_flow_t *flow, const es_acs_form_t *form,
@@ -264,7 +268,7 @@ es_rv_t es_acs_accept(es_answer_t *answer, es_acs_report_t *report, const es_flo
         answer->location = in.pending->landing;
         return ES_OK;
     }
-    if (es_pending_check_age(in.pending, flow->now, &aged) != ES_OK) {
+    if (es_pending_check_age(in.pending, in.expected.skew, flow->now, &aged) != ES_OK) {
         return restart(answer, report, flow, &in, ES_PENDING_EXPIRED, why);
     }
     if ((rv = es_check_times(&in.not_after, in.response, in.assertion, &in.expected, flow->now, why)) != ES_OK ||

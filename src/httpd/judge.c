@@ -84,6 +84,8 @@ static const ap_directive_t *find_blamed(const mes_server_t *conf, es_rv_t rv)
         { ES_CONFIG_SIGNER, MES_METADATA_SIGNER },
         { ES_METADATA_TENANT, MES_TENANT },
         { ES_METADATA_SIGNER, MES_METADATA_SIGNER },
+        { ES_CONFIG_SHARED, MES_REQUIRED_CLAIMS },
+        { ES_CONFIG_GROUP, MES_GROUP },
     };
     apr_size_t i;
 
@@ -155,13 +157,18 @@ es_rv_t mes_judge_make_site(const mes_site_t **site, const mes_server_t *conf, e
     mes_site_t *made = apr_pcalloc(pool, sizeof *made);
     es_connection_t *connection;
     es_request_t *request = NULL;
+    const es_group_t *groups;
+    es_groups_t *known_groups;
+    int n_groups;
     es_rv_t rv;
 
+    groups = mes_conf_groups(&n_groups, &conf->value[MES_GROUP], pool);
     made->flow.aliases = mes_conf_aliases(&made->flow.n_aliases, &conf->value[MES_CLAIM], pool);
     if ((rv = mes_judge_document(&connection, conf, document, NULL, why, pool)) != ES_OK ||
         (rv = es_request_metadata(&made->metadata, connection->entity_id, connection->reply_url, connection->logout_url,
                                   why, pool)) != ES_OK ||
-        (rv = es_claims_check_aliases(made->flow.aliases, made->flow.n_aliases, why)) != ES_OK) {
+        (rv = es_claims_check_aliases(made->flow.aliases, made->flow.n_aliases, why)) != ES_OK ||
+        (rv = es_groups_make(&known_groups, groups, n_groups, why, pool)) != ES_OK) {
         return rv;
     }
     if (connection->metadata && (rv = es_request_make(&request, connection->metadata->sso_url, connection->entity_id,
@@ -171,12 +178,16 @@ es_rv_t mes_judge_make_site(const mes_site_t **site, const mes_server_t *conf, e
     made->is_ready = connection->metadata != NULL;
     made->flow.connection = connection;
     made->flow.request = request;
+    made->flow.required_claims = name_list(&conf->value[MES_REQUIRED_CLAIMS], pool);
     made->flow.keep = conf->keep;
     made->flow.sessions_per_user = (int)conf->value[MES_SESSIONS_PER_USER].number;
     made->connection = connection;
     made->state = state;
     made->template = conf->template;
     made->policy = conf->policy;
+    made->groups = known_groups;
+    made->claim_groups = es_claims_find("groups");
+    made->claim_groups_link = es_claims_find("groups_link");
     made->response_limit = (apr_size_t)conf->value[MES_RESPONSE_LIMIT].number;
     *site = made;
     return ES_OK;
@@ -325,7 +336,7 @@ static int same_list(const mes_value_t *a, const mes_value_t *b)
 
 static int agree(const mes_server_t *a, const mes_server_t *b)
 {
-    static const int slots[] = { MES_REMOTE_USER, MES_CLAIM, MES_ALLOWED_TENANTS, MES_AUDIENCE };
+    static const int slots[] = { MES_REMOTE_USER, MES_CLAIM, MES_REQUIRED_CLAIMS, MES_ALLOWED_TENANTS, MES_AUDIENCE };
     apr_size_t i;
 
     for (i = 0; i < sizeof slots / sizeof *slots; i++) {

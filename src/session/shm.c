@@ -336,6 +336,21 @@ es_rv_t es_shm_recover(es_shm_t *shm, es_why_t *why)
     return rv == ES_OK ? es_replay_recover(shm->marks, why) : rv;
 }
 
+es_rv_t es_shm_carry(es_carried_t *carried, es_shm_t *to, es_shm_t *from, apr_time_t now, es_why_t *why,
+                     apr_pool_t *pool)
+{
+    es_carried_t counted = { 0, 0, 0 };
+    es_rv_t rv = es_carry_marks(&counted, to->marks, from->marks, now, why);
+
+    es_table_keep_live(to->table, 1);
+    if (rv == ES_OK) {
+        rv = es_carry_sessions(&counted, to->table, to->index, from->table, from->index, now, why, pool);
+    }
+    es_table_keep_live(to->table, 0);
+    *carried = counted;
+    return rv;
+}
+
 es_store_t *es_shm_store(es_shm_t *shm)
 {
     return &shm->store;

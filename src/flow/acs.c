@@ -239,7 +239,7 @@ static int may_have_rolled_over(es_signin_t *in, const es_flow_t *flow, const es
     return es_pending_open(&in->pending, form->relay_state, flow->key, &ignored, flow->pool) == ES_OK &&
            memcmp(&in->pending->connection, &flow->site->connection->id, sizeof in->pending->connection) == 0 &&
            in->pending->round == 0 && es_signon_binding(&in->binding, flow, in->pending->binding) &&
-           es_pending_check_age(in->pending, in->expected.skew, flow->now, &ignored) == ES_OK;
+           es_pending_check_age(in->pending, flow->site->connection->skew, flow->now, &ignored) == ES_OK;
 }
 
 es_rv_t es_acs_accept(es_answer_t *answer, es_acs_report_t *report, const es_flow_t *flow, const es_acs_form_t *form,

@@ -57,18 +57,35 @@ static const ap_directive_t *find_blamed(const mes_server_t *conf, es_rv_t rv)
         es_rv_t rv;
         int slot;
     } blamed[] = {
-        { ES_CONFIG_BASE_URL, MES_BASE_URL },      { ES_CONFIG_ENTITY_ID, MES_ENTITY_ID },
-        { ES_CONFIG_REPLY_URL, MES_REPLY_URL },    { ES_CONFIG_PATH, MES_PATH },
-        { ES_CONFIG_PATH, MES_DEFAULT_PAGE },      { ES_CONFIG_CLASH, MES_REPLY_URL },
-        { ES_CONFIG_CLASH, MES_DEFAULT_PAGE },     { ES_CONFIG_CLASH, MES_PATH },
-        { ES_CONFIG_TIME, MES_CLOCK_SKEW },        { ES_CONFIG_CLAIM, MES_REMOTE_USER },
-        { ES_CONFIG_TEMPLATE, MES_PAGE_TEMPLATE }, { ES_CONFIG_SHARED, MES_REMOTE_USER },
-        { ES_CONFIG_SHARED, MES_CLAIM },           { ES_CONFIG_TENANT, MES_APPLICATION },
-        { ES_CONFIG_TENANT, MES_TENANT },          { ES_CONFIG_AUTHORITIES, MES_METADATA_CA },
-        { ES_CONFIG_VALUE, MES_METADATA_PROXY },   { ES_METADATA_MISSING, MES_APPLICATION },
-        { ES_METADATA_MISSING, MES_TENANT },       { ES_CONFIG_SIGNER, MES_METADATA_SIGNER },
-        { ES_METADATA_TENANT, MES_TENANT },        { ES_METADATA_SIGNER, MES_METADATA_SIGNER },
-        { ES_CONFIG_SHARED, MES_REQUIRED_CLAIMS }, { ES_CONFIG_GROUP, MES_GROUP },
+        { ES_CONFIG_BASE_URL, MES_BASE_URL },
+        { ES_CONFIG_ENTITY_ID, MES_ENTITY_ID },
+        { ES_CONFIG_REPLY_URL, MES_REPLY_URL },
+        { ES_CONFIG_PATH, MES_PATH },
+        { ES_CONFIG_PATH, MES_DEFAULT_PAGE },
+        { ES_CONFIG_CLASH, MES_REPLY_URL },
+        { ES_CONFIG_CLASH, MES_DEFAULT_PAGE },
+        { ES_CONFIG_CLASH, MES_PATH },
+        { ES_CONFIG_TIME, MES_CLOCK_SKEW },
+        { ES_CONFIG_CLAIM, MES_REMOTE_USER },
+        { ES_CONFIG_TEMPLATE, MES_PAGE_TEMPLATE },
+        { ES_CONFIG_SHARED, MES_REMOTE_USER },
+        { ES_CONFIG_SHARED, MES_CLAIM },
+        { ES_CONFIG_SHARED, MES_ALLOWED_TENANTS },
+        { ES_CONFIG_SHARED, MES_AUDIENCE },
+        { ES_CONFIG_ISSUER, MES_ISSUER },
+        { ES_CONFIG_AUDIENCE, MES_AUDIENCE },
+        { ES_CONFIG_TENANTS, MES_ALLOWED_TENANTS },
+        { ES_CONFIG_TENANT, MES_APPLICATION },
+        { ES_CONFIG_TENANT, MES_TENANT },
+        { ES_CONFIG_AUTHORITIES, MES_METADATA_CA },
+        { ES_CONFIG_VALUE, MES_METADATA_PROXY },
+        { ES_METADATA_MISSING, MES_APPLICATION },
+        { ES_METADATA_MISSING, MES_TENANT },
+        { ES_CONFIG_SIGNER, MES_METADATA_SIGNER },
+        { ES_METADATA_TENANT, MES_TENANT },
+        { ES_METADATA_SIGNER, MES_METADATA_SIGNER },
+        { ES_CONFIG_SHARED, MES_REQUIRED_CLAIMS },
+        { ES_CONFIG_GROUP, MES_GROUP },
     };
     apr_size_t i;
 
@@ -121,6 +138,9 @@ es_rv_t mes_judge_document(es_connection_t **connection, const mes_server_t *con
         .default_page = conf->value[MES_DEFAULT_PAGE].text,
         .skew = conf->value[MES_CLOCK_SKEW].number,
         .remote_user = name_list(&conf->value[MES_REMOTE_USER], pool),
+        .issuer = conf->value[MES_ISSUER].text,
+        .audiences = name_list(&conf->value[MES_AUDIENCE], pool),
+        .tenants = name_list(&conf->value[MES_ALLOWED_TENANTS], pool),
     };
     es_metadata_t *metadata = NULL;
     es_rv_t rv;
@@ -350,6 +370,19 @@ static int same_list(const mes_value_t *a, const mes_value_t *b)
     return 1;
 }
 
+static int agree(const mes_server_t *a, const mes_server_t *b)
+{
+    static const int slots[] = { MES_REMOTE_USER, MES_CLAIM, MES_REQUIRED_CLAIMS, MES_ALLOWED_TENANTS, MES_AUDIENCE };
+    apr_size_t i;
+
+    for (i = 0; i < sizeof slots / sizeof *slots; i++) {
+        if (!same_list(&a->value[slots[i]], &b->value[slots[i]])) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
 /* Are both of one connection? Before there is metadata, if it will come from the same source. */
 static int same_connection(const mes_server_t *a, const mes_site_t *site, const mes_server_t *b,
                            const mes_site_t *other)
@@ -362,7 +395,8 @@ static int same_connection(const mes_server_t *a, const mes_site_t *site, const 
 }
 
 /* A session made by one virtual host is good in every other of the same connection, and browsers are not the only ones
- * who carry cookies: what a user name and a short name mean must not differ between them. */
+ * who carry cookies: what a user name and a short name mean, and whose messages are taken, must not differ between them.
+ */
 es_rv_t mes_judge_check_shared(const mes_server_t *conf, const mes_site_t *site, es_why_t *why)
 {
     const apr_array_header_t *sources = site->state->refresh->sources;
@@ -375,10 +409,7 @@ es_rv_t mes_judge_check_shared(const mes_server_t *conf, const mes_site_t *site,
             const mes_server_t *other = APR_ARRAY_IDX(source->servers, n, mes_server_t *);
             const mes_site_t *theirs = other != conf ? es_slot_look(other->slot) : NULL;
 
-            if (theirs && same_connection(conf, site, other, theirs) &&
-                (!same_list(&other->value[MES_REMOTE_USER], &conf->value[MES_REMOTE_USER]) ||
-                 !same_list(&other->value[MES_CLAIM], &conf->value[MES_CLAIM]) ||
-                 !same_list(&other->value[MES_REQUIRED_CLAIMS], &conf->value[MES_REQUIRED_CLAIMS]))) {
+            if (theirs && same_connection(conf, site, other, theirs) && !agree(other, conf)) {
                 return es_fail(why, ES_CONFIG_SHARED,
                                "the virtual host of %.200s has the same tenant and entity ID, %.300s",
                                theirs->connection->origin, site->connection->entity_id);

@@ -80,6 +80,10 @@ BROKEN = {
         SECTION,
         {"document": replaced(b'entityID="https://sts.windows.net/', b'entityID="https://sts.windows.net/{tenantid}/')},
     ),
+    "an issuer of all tenants": ("EntraSAMLMetadata", "metadata-common", "EntraSAMLIssuer https://x/{tenantid}/", {}),
+    "issuer with blank": ("EntraSAMLIssuer", "config-issuer", 'EntraSAMLIssuer "two words"', {}),
+    "audience with blank": ("EntraSAMLAudience", "config-audience", 'EntraSAMLAudience urn:x "two words"', {}),
+    "a tenant by domain": ("EntraSAMLAllowedTenants", "config-tenants", "EntraSAMLAllowedTenants contoso.com", {}),
     "http base URL": ("EntraSAMLBaseURL", "config-base-url", "EntraSAMLBaseURL http://app.example.test", {}),
     "base URL with path": ("EntraSAMLBaseURL", "config-base-url", "EntraSAMLBaseURL https://app.example.test/app", {}),
     "base URL garbage": ("EntraSAMLBaseURL", "config-base-url", "EntraSAMLBaseURL app.example.test", {}),
@@ -249,8 +253,16 @@ def test_a_weak_key_is_no_key(make, entra):
 SHARED = 'EntraSAMLMetadata "${ROOT}/entra.xml"\nEntraSAMLEntityID urn:shared\n'
 
 
-@pytest.mark.parametrize("other", ["EntraSAMLRemoteUser displayname", "EntraSAMLClaim http://x/y role_x"])
-def test_hosts_that_share_sessions_agree_on_names(make, other):
+@pytest.mark.parametrize(
+    "other",
+    [
+        "EntraSAMLRemoteUser displayname",
+        "EntraSAMLClaim http://x/y role_x",
+        "EntraSAMLAllowedTenants 7f3a1c52-9d4e-4b60-8a17-2c5d9e0b1f34",
+        "EntraSAMLAudience urn:y",
+    ],
+)
+def test_hosts_that_share_sessions_agree(make, other):
     """A session of one is good in the other: whoever may choose his display name here must not be anybody there."""
     mine = "EntraSAMLEntityID urn:shared\nEntraSAMLRemoteUser name\nEntraSAMLClaim http://x/z role_x\n"
     status, printed = configtest(make(mine + SECTION, plain=SHARED + mine.split("\n", 1)[1]))

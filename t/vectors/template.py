@@ -23,8 +23,8 @@ class SideCar:
     """`word: value` lines; a line that starts with white space goes on where the last one ended; # begins a comment."""
 
     WORDS = (
-        "reason why from edit key key-of over plain pad encrypt after field entity request started decryption name-id"
-        " claim count".split()
+        "reason why from edit key key-of over plain pad encrypt after field entity request started decryption tenant"
+        " name-id claim count".split()
     )
 
     def __init__(self, path):

@@ -9,6 +9,7 @@
 #include "xml/xml.h"
 
 #include <apr_optional_hooks.h>
+#include <curl/curl.h>
 #include <http_protocol.h>
 #include <http_request.h>
 #include <mod_status.h>
@@ -28,6 +29,7 @@ static int start_libraries(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptem
     (void)pconf;
     (void)plog;
     (void)ptemp;
+    curl_global_init(CURL_GLOBAL_DEFAULT); /* while there is but one thread */
     es_xml_init();
     if (es_crypto_init(&why) != ES_OK || es_request_init(&why) != ES_OK || es_dsig_init(&why) != ES_OK) {
         mes_io_config_error(&why, NULL);

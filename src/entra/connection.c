@@ -3,9 +3,12 @@
 
 #include "base/codec.h"
 #include "base/crypto.h"
+#include "base/guid.h"
 #include "base/url.h"
+#include "entra/issuer.h"
 
 #include <apr_strings.h>
+#include <apr_tables.h>
 #include <libxml/chvalid.h>
 #include <libxml/xmlstring.h>
 
@@ -125,23 +128,64 @@ static int read_character(int *width, const unsigned char *text)
 
 /* Entra takes any string (URL, URN, a bare word), unique in the tenant, and compares it octet by octet. It must be able
  * to stand in XML. */
-static es_rv_t check_entity_id(const char *entity_id, es_why_t *why)
+static es_rv_t check_identifier(const char *text, es_rv_t fault, const char *what, es_why_t *why)
 {
-    const unsigned char *c = (const unsigned char *)entity_id;
+    const unsigned char *c = (const unsigned char *)text;
     int width;
 
-    if (!*c || strlen(entity_id) > ENTITY_ID_MAX) {
-        return es_fail(why, ES_CONFIG_ENTITY_ID, "the entity ID is empty or longer than %d octets", ENTITY_ID_MAX);
+    if (!*c || strlen(text) > ENTITY_ID_MAX) {
+        return es_fail(why, fault, "the %s is empty or longer than %d octets", what, ENTITY_ID_MAX);
     }
     for (; *c; c += width) {
         const int character = read_character(&width, c);
 
         if (character <= 0x20 || (character >= 0x7f && character < 0xa0) || !xmlIsCharQ(character)) {
-            return es_fail(why, ES_CONFIG_ENTITY_ID,
-                           "entity ID \"%.200s\" holds white space, a control character, or octets that are not UTF-8",
-                           entity_id);
+            return es_fail(why, fault,
+                           "%s \"%.200s\" holds white space, a control character, or octets that are not UTF-8", what,
+                           text);
         }
     }
+    return ES_OK;
+}
+
+/* What the messages must name besides our entity ID, and who may sign in. */
+static es_rv_t make_expected(es_connection_t *made, const es_connection_conf_t *conf, es_why_t *why, apr_pool_t *pool)
+{
+    apr_array_header_t *tenants;
+    es_rv_t rv = conf->issuer ? check_identifier(conf->issuer, ES_CONFIG_ISSUER, "issuer", why) : ES_OK;
+    int i;
+
+    for (i = 0; rv == ES_OK && conf->audiences && conf->audiences[i]; i++) {
+        rv = check_identifier(conf->audiences[i], ES_CONFIG_AUDIENCE, "audience", why);
+    }
+    made->audiences = conf->audiences;
+    if (rv != ES_OK || !conf->tenants) {
+        return rv;
+    }
+    tenants = apr_array_make(pool, 4, sizeof(const char *));
+    for (i = 0; conf->tenants[i]; i++) {
+        const char *tenant = es_guid_read(conf->tenants[i], pool);
+
+        if (!tenant) {
+            return es_fail(why, ES_CONFIG_TENANTS, "\"%.200s\" is not the GUID of a tenant", conf->tenants[i]);
+        }
+        APR_ARRAY_PUSH(tenants, const char *) = tenant;
+    }
+    APR_ARRAY_PUSH(tenants, const char *) = NULL;
+    made->tenants = (const char *const *)tenants->elts;
+    return ES_OK;
+}
+
+/* Every tenant of the world can have itself sign with the keys of the common document. */
+static es_rv_t adopt(es_connection_t *made, const char *issuer, const es_metadata_t *metadata, es_why_t *why)
+{
+    made->issuer = issuer ? issuer : metadata->issuer;
+    if (!made->tenants && (es_issuer_is_template(made->issuer) || es_issuer_is_template(metadata->issuer))) {
+        return es_fail(why, ES_METADATA_COMMON,
+                       "the issuer %.200s stands for any tenant, and EntraSAMLAllowedTenants is not said",
+                       es_issuer_is_template(made->issuer) ? made->issuer : metadata->issuer);
+    }
+    made->metadata = metadata;
     return ES_OK;
 }
 
@@ -235,7 +279,8 @@ es_rv_t es_connection_make(es_connection_t **connection, const es_connection_con
     made->metadata_url = apr_pstrcat(pool, made->origin, made->metadata_path, NULL);
     made->entity_id = conf->entity_id ? conf->entity_id : made->metadata_url;
     if ((rv = make_reply(made, conf->reply_url, &base, why, pool)) != ES_OK || (rv = check_clash(made, why)) != ES_OK ||
-        (rv = check_entity_id(made->entity_id, why)) != ES_OK ||
+        (rv = check_identifier(made->entity_id, ES_CONFIG_ENTITY_ID, "entity ID", why)) != ES_OK ||
+        (rv = make_expected(made, conf, why, pool)) != ES_OK ||
         (rv = make_page(made, conf->default_page ? conf->default_page : "/", why, pool)) != ES_OK ||
         (rv = make_user(made, conf->remote_user, why)) != ES_OK) {
         return rv;
@@ -244,9 +289,13 @@ es_rv_t es_connection_make(es_connection_t **connection, const es_connection_con
         return es_fail(why, ES_CONFIG_TIME, "EntraSAMLClockSkew is not between 0 and 300 seconds");
     }
     made->skew = conf->skew ? conf->skew : SKEW_DEFAULT;
-    made->metadata = metadata;
-    made->issuer = metadata->issuer;
-    make_id(made, pool);
+    made->tag = "-";
+    if (metadata && (rv = adopt(made, conf->issuer, metadata, why)) != ES_OK) {
+        return rv;
+    }
+    if (metadata) {
+        make_id(made, pool);
+    }
     *connection = made;
     return ES_OK;
 }

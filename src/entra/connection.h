@@ -21,12 +21,15 @@ typedef struct {
     apr_interval_time_t skew; /* EntraSAMLClockSkew, default 180 s, at most 300 s */
     /* EntraSAMLRemoteUser: short names in order, NULL-terminated; default name, nameid */
     const char *const *remote_user;
+    const char *issuer;           /* EntraSAMLIssuer; default: the metadata's */
+    const char *const *audiences; /* EntraSAMLAudience, NULL-terminated */
+    const char *const *tenants;   /* EntraSAMLAllowedTenants, NULL-terminated */
 } es_connection_conf_t;
 
 typedef struct {
     es_connection_id_t id;
     const char *tag;    /* first 8 hex digits of the id, for cookie names and log lines */
-    const char *issuer; /* expected of Entra */
+    const char *issuer; /* expected of Entra; may stand for any of the tenants: entra/issuer.h */
     const char *entity_id;
     const char *origin; /* https://host[:port] */
     const char *reply_url, *login_url, *logout_url, *metadata_url;
@@ -36,6 +39,8 @@ typedef struct {
     const char *binding_cookie; /* __Host-entra-signin-<tag> */
     apr_interval_time_t skew;
     const char *const *remote_user; /* NULL-terminated */
+    const char *const *audiences;   /* accepted beside the entity ID; NULL-terminated, NULL: none */
+    const char *const *tenants; /* the only ones admitted, GUIDs in lower case; NULL-terminated, NULL: not limited */
     const es_metadata_t *metadata;
 } es_connection_t;
 
@@ -50,9 +55,14 @@ typedef struct {
  *                        octet by octet (an explicit :443, the case of the host), since Entra compares it so
  *   ES_CONFIG_TIME       skew below 0 or above 300 s
  *   ES_CONFIG_CLAIM      remote_user is empty or holds something that is no short name
+ *   ES_CONFIG_ISSUER     empty, white space or control characters, more than 1,024 octets
+ *   ES_CONFIG_AUDIENCE   as an entity ID must be
+ *   ES_CONFIG_TENANTS    no GUID
+ *   ES_METADATA_COMMON   the document, or the issuer, stands for any tenant, and no tenant is named
  *   ES_CONFIG_CLASH      two endpoints with one path; or the default page is an endpoint (a GET of the reply URL goes
  *                        there, login and logout end there: a loop)
- * Everything referenced must outlive the pool. */
+ * Without metadata (NULL: it is still to be fetched) all of this is judged too, and the connection made knows addresses
+ * and entity ID only: no issuer, id or cookies, "-" for a tag. Everything referenced must outlive the pool. */
 es_rv_t es_connection_make(es_connection_t **connection, const es_connection_conf_t *conf,
                            const es_metadata_t *metadata, es_why_t *why, apr_pool_t *pool);
 

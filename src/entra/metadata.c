@@ -7,11 +7,13 @@
 #include "entra/metadata.h"
 
 #include "base/codec.h"
+#include "base/guid.h"
 #include "base/url.h"
 #include "xml/xml.h"
 
 #include <apr_lib.h>
 #include <apr_strings.h>
+#include <strings.h>
 
 #define BINDING_REDIRECT "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"
 #define ISSUER_MAX 1024 /* SAML core 8.3.6 */
@@ -184,10 +186,6 @@ static es_rv_t read_issuer(const char **issuer, const xmlNode *root, es_why_t *w
             return es_fail(why, ES_METADATA_INVALID, "the entityID holds white space");
         }
     }
-    /* The tenant-independent document: Microsoft writes {tenantid}, its documentation {tenant}. */
-    if (strstr(text, "{tenant")) {
-        return es_fail(why, ES_METADATA_COMMON, "the entityID is %.200s, which stands for any tenant", text);
-    }
     *issuer = text;
     return ES_OK;
 }
@@ -235,4 +233,35 @@ es_rv_t es_metadata_load(es_metadata_t **metadata, es_bytes_t document, es_why_t
         *metadata = read;
     }
     return rv;
+}
+
+/* https://sts.windows.net/<tenant>/, https://sts.chinacloudapi.cn/<tenant>/: between slashes, whatever the host. */
+static int names_tenant(const char *issuer, const char *tenant)
+{
+    apr_size_t len;
+
+    for (; *issuer; issuer += len) {
+        issuer += strspn(issuer, "/");
+        len = strcspn(issuer, "/");
+        if (len == ES_GUID_LEN && strncasecmp(issuer, tenant, len) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+es_rv_t es_metadata_check(const es_metadata_t *metadata, const char *tenant, const char *issuer, es_why_t *why,
+                          apr_pool_t *pool)
+{
+    const char *guid = tenant ? es_guid_read(tenant, pool) : NULL;
+
+    if (guid && !names_tenant(metadata->issuer, guid)) {
+        return es_fail(why, ES_METADATA_TENANT, "the metadata's issuer is %.300s, the tenant is to be %s",
+                       metadata->issuer, guid);
+    }
+    if (issuer && strcmp(metadata->issuer, issuer) != 0) {
+        return es_fail(why, ES_METADATA_ISSUER, "the metadata's issuer is %.300s, it was %.300s", metadata->issuer,
+                       issuer);
+    }
+    return ES_OK;
 }

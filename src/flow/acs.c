@@ -7,6 +7,8 @@
 #include "flow/subject.h"
 
 #include "base/codec.h"
+#include "entra/issuer.h"
+#include "entra/stranger.h"
 #include "saml/check.h"
 
 #include <apr_strings.h>
@@ -52,6 +54,17 @@ static void explain(es_why_t *why, es_aadsts_t *error, apr_pool_t *pool)
     }
 }
 
+/* An unknown key may tell whose it is; what to do about it goes behind. */
+static void suspect(es_why_t *why, const es_keys_t *keys)
+{
+    const apr_size_t len = strlen(why->text);
+    const char *advice = why->rv == ES_SIGNATURE_KEY_UNKNOWN ? es_stranger_advice(keys, why->text) : NULL;
+
+    if (advice) {
+        snprintf(why->text + len, sizeof why->text - len, "; %s", advice);
+    }
+}
+
 /* The field, the proof, the assertion, and whether it is ours at all. */
 static es_rv_t read_response(es_signin_t *in, const es_flow_t *flow, const es_acs_form_t *form, es_why_t *why)
 {
@@ -61,14 +74,20 @@ static es_rv_t read_response(es_signin_t *in, const es_flow_t *flow, const es_ac
     if (!form->saml_response || !*form->saml_response) {
         return es_fail(why, ES_RESPONSE_MISSING, "the form has no SAMLResponse");
     }
-    in->expected.issuer = connection->issuer;
     in->expected.entity_id = connection->entity_id;
+    in->expected.audiences = connection->audiences;
     in->expected.reply_url = connection->reply_url;
     in->expected.skew = connection->skew;
     rv = es_response_load(&in->response, es_bytes_of(form->saml_response), connection->metadata->keys,
                           flow->site->decryption, why, flow->pool);
-    if (rv == ES_OK) {
+    if (rv != ES_OK) {
+        suspect(why, connection->metadata->keys);
+    } else {
         rv = es_assertion_read(&in->assertion, in->response->proof, why, flow->pool);
+    }
+    if (rv == ES_OK) {
+        rv = es_issuer_expect(&in->expected.issuer, connection->issuer, connection->tenants, in->assertion, why,
+                              flow->pool);
     }
     if (rv == ES_OK) {
         rv = es_check_parties(in->response, in->assertion, &in->expected, why);
@@ -340,6 +359,20 @@ static es_rv_t accept_launch(es_answer_t *answer, es_acs_report_t *report, const
     return ES_OK;
 }
 
+/* Signed by a key that the metadata does not have: perhaps the metadata is older than the key, and will have it after
+ * another round. Of an encrypted assertion nobody is told what was wrong, so it may have been that. Only in the first
+ * round of a sign-on that this very browser started. */
+static int may_have_rolled_over(es_signin_t *in, const es_flow_t *flow, const es_acs_form_t *form, es_rv_t rv)
+{
+    es_why_t ignored = ES_WHY_INIT;
+
+    return (rv == ES_SIGNATURE_KEY_UNKNOWN || rv == ES_DECRYPTION_FAILED) &&
+           es_pending_open(&in->pending, form->relay_state, flow->key, &ignored, flow->pool) == ES_OK &&
+           memcmp(&in->pending->connection, &flow->site->connection->id, sizeof in->pending->connection) == 0 &&
+           in->pending->round == 0 && es_signon_binding(&in->binding, flow, in->pending->binding) &&
+           es_pending_check_age(in->pending, flow->site->connection->skew, flow->now, &ignored) == ES_OK;
+}
+
 es_rv_t es_acs_accept(es_answer_t *answer, es_acs_report_t *report, const es_flow_t *flow, const es_acs_form_t *form,
                       es_why_t *why)
 {
@@ -349,13 +382,17 @@ es_rv_t es_acs_accept(es_answer_t *answer, es_acs_report_t *report, const es_flo
     int used;
     es_rv_t rv;
 
-    if ((rv = read_response(&in, flow, form, why)) != ES_OK) {
-        return rv == ES_RESPONSE_STATUS ? end_by_status(answer, report, flow, &in, form, why) : rv;
+    rv = read_response(&in, flow, form, why);
+    if (rv == ES_RESPONSE_STATUS) {
+        return end_by_status(answer, report, flow, &in, form, why);
     }
-    if (flow->site->idp_initiated && es_check_is_unsolicited(in.response, in.assertion)) {
+    if (may_have_rolled_over(&in, flow, form, rv)) {
+        return restart(answer, report, flow, &in, rv, why);
+    }
+    if (rv == ES_OK && flow->site->idp_initiated && es_check_is_unsolicited(in.response, in.assertion)) {
         return accept_launch(answer, report, flow, &in, form, why);
     }
-    if ((rv = read_pending(&in, flow, form, why)) != ES_OK) {
+    if (rv != ES_OK || (rv = read_pending(&in, flow, form, why)) != ES_OK) {
         return rv;
     }
     if (!es_signon_binding(&in.binding, flow, in.pending->binding)) {

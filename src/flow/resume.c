@@ -3,12 +3,25 @@
  * Path 3: an authenticated request. Read-only but for the note that the session was used.
  */
 #include "base/cookie.h"
+#include "entra/issuer.h"
 #include "flow/flow.h"
 
 /* A session's last use is noted when it moved by this fraction of the idle limit: a busy session writes its cache line
  * a few times an hour, and an idle one ends at most that much too early. Backwards counts too: after a clock was set
  * back, the first request heals what would else look used in the future. */
 #define TOUCH_FRACTION 16
+
+/* A tenant that was taken off the list is out at once, and not when its last session ends. */
+static es_rv_t check_tenant(const es_session_t *session, const char *const *tenants, es_why_t *why)
+{
+    es_session_claim_t claim;
+
+    if (tenants && (!es_session_find(&claim, session, es_claims_find("tenantid"), "tenantid") ||
+                    !es_issuer_admits(tenants, claim.joined))) {
+        return es_fail(why, ES_SESSION_FOREIGN, "the session's tenant is not one of EntraSAMLAllowedTenants");
+    }
+    return ES_OK;
+}
 
 static es_rv_t find(es_session_t *session, const es_flow_t *flow, const char *cookie, apr_interval_time_t lifetime,
                     apr_interval_time_t idle, es_why_t *why)
@@ -31,6 +44,9 @@ static es_rv_t find(es_session_t *session, const es_flow_t *flow, const char *co
     rv = es_session_read(session, stored.record, why);
     if (rv == ES_OK) {
         rv = es_session_judge(session, &flow->site->connection->id, stored.last_used, flow->now, lifetime, idle, why);
+    }
+    if (rv == ES_OK) {
+        rv = check_tenant(session, flow->site->connection->tenants, why);
     }
     moved = flow->now - stored.last_used;
     if (rv == ES_OK && (moved > idle / TOUCH_FRACTION || -moved > idle / TOUCH_FRACTION)) {

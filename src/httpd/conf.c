@@ -12,6 +12,7 @@
 typedef enum {
     KIND_TEXT,
     KIND_FILE,
+    KIND_SOURCE,
     KIND_LIST,
     KIND_PAIRS,
     KIND_TIME,
@@ -50,6 +51,7 @@ static const unit_t time_units[] = { { "", SECONDS(1) },  { "ms", 1000 },
 static const unit_t number_units[] = { { "", 1 }, { NULL, 0 } };
 static const unit_t size_units[] = { { "", 1 }, { "K", KIB(1) }, { "M", MIB(1) }, { "G", GIB(1) }, { NULL, 0 } };
 
+static const char *const clouds[] = { "public", "usgov", "china", NULL };
 static const char *const when_full[] = { "evict", "refuse", NULL };
 static const char *const off_on[] = { "Off", "On", NULL };
 static const char *const unauthenticated[] = { "auto", "redirect", "401", NULL };
@@ -69,9 +71,28 @@ static const char *set_location(cmd_parms *cmd, void *location, int argc, char *
 #define LOCATION(name, help, ...) ROW(name, set_location, RSRC_CONF | ACCESS_CONF, help, __VA_ARGS__)
 
 const command_rec mes_conf_directives[] = {
-    SERVER("EntraSAMLMetadata", "FILE: the Federation Metadata XML of the application", .kind = KIND_FILE,
-           .slot = MES_METADATA),
+    SERVER("EntraSAMLTenant", "GUID or DOMAIN: the tenant, whose metadata is fetched", .kind = KIND_TEXT,
+           .slot = MES_TENANT),
+    SERVER("EntraSAMLApplication", "GUID: Application ID in the portal", .kind = KIND_TEXT, .slot = MES_APPLICATION),
+    SERVER("EntraSAMLCloud", "public, usgov or china: where the tenant lives", .kind = KIND_CHOICE, .slot = MES_CLOUD,
+           .choices = clouds),
+    SERVER("EntraSAMLMetadata", "FILE or https://ADDRESS: the Federation Metadata XML of the application",
+           .kind = KIND_SOURCE, .slot = MES_METADATA),
+    SERVER("EntraSAMLMetadataRefresh", "TIME, 5min to 24h: how often metadata is fetched", .kind = KIND_TIME,
+           .slot = MES_METADATA_REFRESH, .min = SECONDS(300), .max = HOURS(24), .fallback = HOURS(1)),
+    SERVER("EntraSAMLMetadataSigner", "THUMBPRINT: the certificate that signs the metadata", .kind = KIND_TEXT,
+           .slot = MES_METADATA_SIGNER),
+    SERVER("EntraSAMLMetadataCAFile", "FILE: authorities that the metadata's server may show a certificate of",
+           .kind = KIND_FILE, .slot = MES_METADATA_CA),
+    SERVER("EntraSAMLMetadataProxy", "http://HOST:PORT: the proxy through which metadata is fetched", .kind = KIND_TEXT,
+           .slot = MES_METADATA_PROXY),
     SERVER("EntraSAMLEntityID", "TEXT: Identifier (Entity ID) in the portal", .kind = KIND_TEXT, .slot = MES_ENTITY_ID),
+    SERVER("EntraSAMLIssuer", "TEXT: the issuer to expect, where it is not the metadata's", .kind = KIND_TEXT,
+           .slot = MES_ISSUER),
+    SERVER("EntraSAMLAudience", "TEXT [TEXT ...]: further identifiers to accept", .kind = KIND_LIST,
+           .slot = MES_AUDIENCE),
+    SERVER("EntraSAMLAllowedTenants", "GUID [GUID ...]: the tenants whose users may sign in", .kind = KIND_LIST,
+           .slot = MES_ALLOWED_TENANTS),
     SERVER("EntraSAMLBaseURL", "https://HOST[:PORT]: the public address", .kind = KIND_TEXT, .slot = MES_BASE_URL),
     SERVER("EntraSAMLPath", "PATH: where the endpoints live", .kind = KIND_TEXT, .slot = MES_PATH),
     SERVER("EntraSAMLReplyURL", "PATH or URL: Reply URL in the portal", .kind = KIND_TEXT, .slot = MES_REPLY_URL),
@@ -216,6 +237,22 @@ static es_rv_t check_aliases(const mes_value_t *value, es_why_t *why, apr_pool_t
     return es_claims_check_aliases(aliases, count, why);
 }
 
+/* A file's path, or an https address: integrity of the latter comes from TLS alone. */
+static es_rv_t set_source(mes_value_t *value, const cmd_parms *cmd, const char *text, es_why_t *why)
+{
+    if (strncasecmp(text, "https://", 8) == 0) {
+        value->text = apr_pstrdup(cmd->pool, text);
+        return text[8] && !text[strcspn(text, " \t#")]
+                   ? ES_OK
+                   : es_fail(why, ES_CONFIG_VALUE, "\"%.200s\" is not an address", text);
+    }
+    if (strstr(text, "://")) {
+        return es_fail(why, ES_CONFIG_VALUE, "\"%.200s\" is not https: anybody on the way could change the keys", text);
+    }
+    value->text = ap_server_root_relative(cmd->pool, text);
+    return value->text ? ES_OK : es_fail(why, ES_CONFIG_VALUE, "\"%.200s\" is not a path", text);
+}
+
 /* Two files, behind those of the lines before. */
 static es_rv_t set_files(mes_value_t *value, const cmd_parms *cmd, char *const argv[], es_why_t *why)
 {
@@ -262,6 +299,8 @@ static es_rv_t set_value(mes_value_t *value, const cmd_parms *cmd, int argc, cha
     case KIND_TEXT:
         value->text = apr_pstrdup(cmd->pool, argv[0]);
         return ES_OK;
+    case KIND_SOURCE:
+        return set_source(value, cmd, argv[0], why);
     case KIND_FILE:
         value->text = ap_server_root_relative(cmd->pool, argv[0]);
         return value->text ? ES_OK : es_fail(why, ES_CONFIG_VALUE, "\"%.200s\" is not a path", argv[0]);
@@ -374,6 +413,10 @@ void *mes_conf_merge_server(apr_pool_t *pool, void *base_config, void *add_confi
     mes_server_t *merged = apr_pmemdup(pool, add, sizeof *merged);
 
     merge_values(merged->value, base->value, add->value, MES_SERVER_SLOTS);
+    /* A host that names its tenant and application does not want the metadata of others. */
+    if (add->value[MES_APPLICATION].at && !add->value[MES_METADATA].at) {
+        merged->value[MES_METADATA] = add->value[MES_METADATA];
+    }
     join_lists(merged->value, base->value, add->value, MES_CLAIM, pool);
     join_lists(merged->value, base->value, add->value, MES_GROUP, pool);
     merged->keep = base->keep > add->keep ? base->keep : add->keep;

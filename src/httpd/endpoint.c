@@ -104,7 +104,16 @@ int mes_endpoint_handle(request_rec *r)
 {
     const mes_site_t *site = mes_request_site(r);
 
-    switch (endpoint_of(r)) {
+    const mes_endpoint_t endpoint = endpoint_of(r);
+
+    /* Our own metadata is needed to register the application, and needs nothing of Entra's. */
+    if (endpoint && endpoint != MES_ENDPOINT_METADATA && !site->is_ready) {
+        es_why_t why = ES_WHY_INIT;
+
+        es_fail(&why, ES_METADATA_PENDING, "%.300s can do nothing before there is metadata", r->uri);
+        return mes_io_refuse(r, site, &why, MES_OFFER_NONE);
+    }
+    switch (endpoint) {
     case MES_ENDPOINT_ACS:
         return mes_serve_acs(r, site);
     case MES_ENDPOINT_LOGIN:

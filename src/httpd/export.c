@@ -104,7 +104,7 @@ int mes_export_environment(request_rec *r)
 
         es_session_claim(&claim, session, i);
         apr_table_addn(r->subprocess_env,
-                       claim.id && claim.id <= es_claims_count() ? site->names[claim.id]
+                       claim.id && claim.id <= es_claims_count() ? site->state->names[claim.id]
                                                                  : make_name(claim.short_name, r->pool),
                        claim.joined);
     }

@@ -36,6 +36,11 @@ int mes_gate_resume(request_rec *r)
         request->resumed = ES_CONFIG_SECTION; /* judge says so: `Satisfy any` would go on from here */
         return DECLINED;
     }
+    if (!site->is_ready) {
+        request->resumed = ES_METADATA_PENDING;
+        request->cause = "there is no metadata yet, so that nobody can sign in or be known";
+        return DECLINED;
+    }
     mes_request_flow(&flow, r, site);
     request->resumed = es_resume_find(&request->session, &flow, location->value[MES_LIFETIME].number,
                                       location->value[MES_IDLE].number, &why);
@@ -154,6 +159,10 @@ int mes_gate_signon(request_rec *r)
     }
     if (!site || !request || !can_answer(r)) {
         return HTTP_UNAUTHORIZED;
+    }
+    if (!site->is_ready) {
+        es_fail(&why, ES_METADATA_PENDING, "nobody can sign in for %.300s before there is metadata", r->uri);
+        return mes_io_refuse(r, site, &why, MES_OFFER_NONE);
     }
     if (has_just_signed_in(r, request)) {
         return refuse_denied(r, request);

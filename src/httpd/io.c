@@ -13,6 +13,7 @@
 
 #include <apr_strings.h>
 #include <http_log.h>
+#include <http_main.h>
 #include <http_protocol.h>
 #include <mod_core.h>
 
@@ -59,6 +60,18 @@ static void note(es_rv_t rv)
     if (shm) {
         es_shm_note(shm, rv);
     }
+}
+
+void mes_io_report(es_rv_t rv, const char *sentence)
+{
+    note(rv);
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, ap_server_conf, TAG "reason=%s: %s. %s", es_reason(rv)->code, sentence,
+                 es_reason(rv)->remedy);
+}
+
+void mes_io_event(const char *sentence)
+{
+    ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, ap_server_conf, TAG "%s", sentence);
 }
 
 void mes_io_log(request_rec *r, es_rv_t rv, const char *sentence)

@@ -4,15 +4,15 @@
  * Every fault is told, not only the first, with file, line, directive, reason and remedy; what passes becomes the
  * immutable sites that requests use.
  */
-#include "httpd/mes.h"
+#include "httpd/refresh.h"
 
+#include "entra/pin.h"
 #include "saml/request.h"
 #include "session/shm.h"
 
 #include <apr_file_io.h>
 #include <apr_strings.h>
-
-#define METADATA_MAX (4 * 1024 * 1024)
+#include <unistd.h>
 
 es_rv_t mes_judge_read_file(es_bytes_t *content, const char *path, apr_size_t limit, es_rv_t fault, es_why_t *why,
                             apr_pool_t *pool)
@@ -44,6 +44,12 @@ es_rv_t mes_judge_read_file(es_bytes_t *content, const char *path, apr_size_t li
     return ES_OK;
 }
 
+/* Does it say where metadata comes from? */
+static int has_entra(const mes_server_t *conf)
+{
+    return conf->value[MES_METADATA].at || conf->value[MES_TENANT].at || conf->value[MES_APPLICATION].at;
+}
+
 /* The directives to blame for a reason, the most likely first; the metadata directive stands for what has a default. */
 static const ap_directive_t *find_blamed(const mes_server_t *conf, es_rv_t rv)
 {
@@ -66,6 +72,20 @@ static const ap_directive_t *find_blamed(const mes_server_t *conf, es_rv_t rv)
         { ES_CONFIG_SHARED, MES_CLAIM },
         { ES_CONFIG_AUTHN_CONTEXT, MES_AUTHN_CONTEXT },
         { ES_CONFIG_RELAY_STATE, MES_RELAY_STATE_ALLOW },
+        { ES_CONFIG_SHARED, MES_ALLOWED_TENANTS },
+        { ES_CONFIG_SHARED, MES_AUDIENCE },
+        { ES_CONFIG_ISSUER, MES_ISSUER },
+        { ES_CONFIG_AUDIENCE, MES_AUDIENCE },
+        { ES_CONFIG_TENANTS, MES_ALLOWED_TENANTS },
+        { ES_CONFIG_TENANT, MES_APPLICATION },
+        { ES_CONFIG_TENANT, MES_TENANT },
+        { ES_CONFIG_AUTHORITIES, MES_METADATA_CA },
+        { ES_CONFIG_VALUE, MES_METADATA_PROXY },
+        { ES_METADATA_MISSING, MES_APPLICATION },
+        { ES_METADATA_MISSING, MES_TENANT },
+        { ES_CONFIG_SIGNER, MES_METADATA_SIGNER },
+        { ES_METADATA_TENANT, MES_TENANT },
+        { ES_METADATA_SIGNER, MES_METADATA_SIGNER },
         { ES_CONFIG_SHARED, MES_REQUIRED_CLAIMS },
         { ES_CONFIG_GROUP, MES_GROUP },
     };
@@ -76,7 +96,7 @@ static const ap_directive_t *find_blamed(const mes_server_t *conf, es_rv_t rv)
             return conf->value[blamed[i].slot].at;
         }
     }
-    return conf->value[MES_METADATA].at;
+    return conf->value[MES_METADATA].at ? conf->value[MES_METADATA].at : conf->value[MES_TENANT].at;
 }
 
 static const char *const *name_list(const mes_value_t *value, apr_pool_t *pool)
@@ -91,7 +111,24 @@ static const char *const *name_list(const mes_value_t *value, apr_pool_t *pool)
     return (const char *const *)list->elts;
 }
 
-static es_rv_t make_connection(es_connection_t **connection, const mes_server_t *conf, es_why_t *why, apr_pool_t *pool)
+/* The metadata as the host will have it: with a pinned signer, from the octets that it signed and from nothing else. */
+static es_rv_t load_metadata(es_metadata_t **metadata, const mes_server_t *conf, es_bytes_t document,
+                             const char *before, es_why_t *why, apr_pool_t *pool)
+{
+    const char *pin = conf->value[MES_METADATA_SIGNER].text;
+    es_rv_t rv = pin ? es_pin_read(&pin, pin, why, pool) : ES_OK;
+
+    if (rv == ES_OK && pin) {
+        rv = es_pin_verify(&document, document, pin, why, pool);
+    }
+    if (rv == ES_OK) {
+        rv = es_metadata_load(metadata, document, why, pool);
+    }
+    return rv == ES_OK ? es_metadata_check(*metadata, conf->value[MES_TENANT].text, before, why, pool) : rv;
+}
+
+es_rv_t mes_judge_document(es_connection_t **connection, const mes_server_t *conf, es_bytes_t document,
+                           const char *before, es_why_t *why, apr_pool_t *pool)
 {
     const es_connection_conf_t said = {
         .base_url = conf->value[MES_BASE_URL].text,
@@ -103,14 +140,14 @@ static es_rv_t make_connection(es_connection_t **connection, const mes_server_t 
         .default_page = conf->value[MES_DEFAULT_PAGE].text,
         .skew = conf->value[MES_CLOCK_SKEW].number,
         .remote_user = name_list(&conf->value[MES_REMOTE_USER], pool),
+        .issuer = conf->value[MES_ISSUER].text,
+        .audiences = name_list(&conf->value[MES_AUDIENCE], pool),
+        .tenants = name_list(&conf->value[MES_ALLOWED_TENANTS], pool),
     };
-    es_metadata_t *metadata;
-    es_bytes_t document;
+    es_metadata_t *metadata = NULL;
     es_rv_t rv;
 
-    if ((rv = mes_judge_read_file(&document, conf->value[MES_METADATA].text, METADATA_MAX, ES_METADATA_UNREADABLE, why,
-                                  pool)) != ES_OK ||
-        (rv = es_metadata_load(&metadata, document, why, pool)) != ES_OK) {
+    if (document.data && (rv = load_metadata(&metadata, conf, document, before, why, pool)) != ES_OK) {
         return rv;
     }
     return es_connection_make(connection, &said, metadata, why, pool);
@@ -156,23 +193,28 @@ static es_rv_t read_contexts(const char *const **contexts, const mes_value_t *va
     return ES_OK;
 }
 
-static es_rv_t make_request(es_request_t **request, const es_connection_t *connection, const mes_server_t *conf,
-                            es_why_t *why, apr_pool_t *pool)
+static es_rv_t make_request(es_request_t **request, const es_connection_t *connection, const char *const *contexts,
+                            const mes_server_t *conf, es_why_t *why, apr_pool_t *pool)
 {
-    es_request_conf_t said = { .sso_url = connection->metadata->sso_url,
-                               .entity_id = connection->entity_id,
-                               .reply_url = connection->reply_url };
-    es_rv_t rv = read_contexts(&said.authn_contexts, &conf->value[MES_AUTHN_CONTEXT], why, pool);
+    const es_request_conf_t said = { .sso_url = connection->metadata->sso_url,
+                                     .entity_id = connection->entity_id,
+                                     .reply_url = connection->reply_url,
+                                     .authn_contexts = contexts };
+    es_rv_t rv = es_request_make(request, &said, why, pool);
 
-    return rv == ES_OK ? es_request_make(request, &said, why, pool) : rv;
+    if (rv == ES_OK && conf->signing) {
+        es_request_sign_with(*request, conf->signing[0]);
+    }
+    return rv;
 }
 
-static es_rv_t make_site(const mes_site_t **site, const mes_server_t *conf, const mes_state_t *state,
-                         const char *const *names, es_why_t *why, apr_pool_t *pool)
+es_rv_t mes_judge_make_site(const mes_site_t **site, const mes_server_t *conf, es_bytes_t document,
+                            const mes_state_t *state, es_why_t *why, apr_pool_t *pool)
 {
     mes_site_t *made = apr_pcalloc(pool, sizeof *made);
     es_connection_t *connection;
-    es_request_t *request;
+    es_request_t *request = NULL;
+    const char *const *contexts = NULL;
     const es_group_t *groups;
     es_groups_t *known_groups;
     int n_groups;
@@ -180,20 +222,19 @@ static es_rv_t make_site(const mes_site_t **site, const mes_server_t *conf, cons
 
     groups = mes_conf_groups(&n_groups, &conf->value[MES_GROUP], pool);
     made->flow.aliases = mes_conf_aliases(&made->flow.n_aliases, &conf->value[MES_CLAIM], pool);
-    if ((rv = make_connection(&connection, conf, why, pool)) != ES_OK ||
-        (rv = make_request(&request, connection, conf, why, pool)) != ES_OK ||
+    if ((rv = mes_judge_document(&connection, conf, document, NULL, why, pool)) != ES_OK ||
+        (rv = read_contexts(&contexts, &conf->value[MES_AUTHN_CONTEXT], why, pool)) != ES_OK ||
         (rv = es_landing_allow(&made->flow.allow, name_list(&conf->value[MES_RELAY_STATE_ALLOW], pool), why, pool)) !=
             ES_OK ||
         (rv = make_metadata(&made->metadata, conf, connection, why, pool)) != ES_OK ||
         (rv = es_claims_check_aliases(made->flow.aliases, made->flow.n_aliases, why)) != ES_OK ||
-        (rv = es_groups_make(&known_groups, groups, n_groups, why, pool)) != ES_OK ||
-        (rv = mes_pages_load(&made->template, &made->policy, conf->value[MES_PAGE_TEMPLATE].text, why, pool)) !=
-            ES_OK) {
+        (rv = es_groups_make(&known_groups, groups, n_groups, why, pool)) != ES_OK) {
         return rv;
     }
-    if (conf->signing) {
-        es_request_sign_with(request, conf->signing[0]);
+    if (connection->metadata && (rv = make_request(&request, connection, contexts, conf, why, pool)) != ES_OK) {
+        return rv;
     }
+    made->is_ready = connection->metadata != NULL;
     made->flow.connection = connection;
     made->flow.request = request;
     made->flow.decryption = conf->decryption;
@@ -203,12 +244,80 @@ static es_rv_t make_site(const mes_site_t **site, const mes_server_t *conf, cons
     made->flow.sessions_per_user = (int)conf->value[MES_SESSIONS_PER_USER].number;
     made->connection = connection;
     made->state = state;
-    made->names = names;
+    made->template = conf->template;
+    made->policy = conf->policy;
     made->groups = known_groups;
     made->claim_groups = es_claims_find("groups");
     made->claim_groups_link = es_claims_find("groups_link");
     made->response_limit = (apr_size_t)conf->value[MES_RESPONSE_LIMIT].number;
     *site = made;
+    return ES_OK;
+}
+
+apr_pool_t *mes_judge_make_pool(void)
+{
+    apr_pool_t *pool;
+
+    apr_pool_create_unmanaged_ex(&pool, NULL, NULL);
+    return pool;
+}
+
+/* With the configuration, in the parent only. */
+static apr_status_t empty_slot(void *context)
+{
+    const mes_server_t *conf = context;
+
+    if (getpid() == conf->owner) {
+        es_slot_empty(conf->slot);
+    }
+    return APR_SUCCESS;
+}
+
+/* What a server needs once, however often its metadata changes: the files that its directives name. */
+static es_rv_t prepare(mes_server_t *conf, mes_refresh_t *refresh, es_why_t *why, apr_pool_t *pool)
+{
+    const char *pin = conf->value[MES_METADATA_SIGNER].text;
+    es_rv_t rv = mes_source_find(&conf->source, refresh, conf, why, pool);
+
+    if (rv == ES_OK && pin) {
+        rv = es_pin_read(&pin, pin, why, pool);
+    }
+    conf->slot = es_slot_make(pool);
+    conf->owner = getpid();
+    apr_pool_cleanup_register(pool, conf, empty_slot, apr_pool_cleanup_null);
+    return rv == ES_OK ? mes_pages_load(&conf->template, &conf->policy, conf->value[MES_PAGE_TEMPLATE].text, why, pool)
+                       : rv;
+}
+
+/* The document of a file. An address is not asked here: httpd -t and the start wait for nobody, and the running server
+ * will have its last good copy or get one. */
+static es_rv_t read_document(es_bytes_t *document, mes_source_t *source, es_why_t *why, apr_pool_t *pool)
+{
+    if (!source->is_file) {
+        *document = es_bytes(NULL, 0);
+        return ap_find_linked_module("mod_watchdog.c")
+                   ? ES_OK
+                   : es_fail(why, ES_CONFIG_WATCHDOG, "%.300s is fetched by a running mod_watchdog only", source->name);
+    }
+    source->look = mes_source_look(source->name);
+    return mes_judge_read_file(document, source->name, MES_METADATA_MAX, ES_METADATA_UNREADABLE, why, pool);
+}
+
+static es_rv_t make_first_site(mes_server_t *conf, const mes_state_t *state, es_why_t *why, apr_pool_t *pconf)
+{
+    apr_pool_t *pool = mes_judge_make_pool();
+    const mes_site_t *site;
+    es_bytes_t document;
+    es_rv_t rv;
+
+    if ((rv = prepare(conf, state->refresh, why, pconf)) != ES_OK ||
+        (rv = read_document(&document, conf->source, why, pool)) != ES_OK ||
+        (rv = mes_judge_make_site(&site, conf, document, state, why, pool)) != ES_OK ||
+        (rv = mes_judge_check_shared(conf, site, why)) != ES_OK) {
+        apr_pool_destroy(pool);
+        return rv;
+    }
+    es_slot_replace(conf->slot, site, pool);
     return ES_OK;
 }
 
@@ -304,21 +413,50 @@ static int same_list(const mes_value_t *a, const mes_value_t *b)
     return 1;
 }
 
-/* A session made by one virtual host is good in every other of the same connection, and browsers are not the only ones
- * who carry cookies: what a user name and a short name mean must not differ between them. */
-static es_rv_t check_shared(const mes_server_t *conf, const server_rec *first, const server_rec *end, es_why_t *why)
+static int agree(const mes_server_t *a, const mes_server_t *b)
 {
-    for (; first != end; first = first->next) {
-        const mes_server_t *other = mes_conf_server(first);
+    static const int slots[] = { MES_REMOTE_USER, MES_CLAIM, MES_REQUIRED_CLAIMS, MES_ALLOWED_TENANTS, MES_AUDIENCE };
+    apr_size_t i;
 
-        if (other->site &&
-            memcmp(&other->site->connection->id, &conf->site->connection->id, sizeof conf->site->connection->id) == 0 &&
-            (!same_list(&other->value[MES_REMOTE_USER], &conf->value[MES_REMOTE_USER]) ||
-             !same_list(&other->value[MES_CLAIM], &conf->value[MES_CLAIM]) ||
-             !same_list(&other->value[MES_REQUIRED_CLAIMS], &conf->value[MES_REQUIRED_CLAIMS]))) {
-            return es_fail(why, ES_CONFIG_SHARED,
-                           "the virtual host of %.200s has the same tenant and entity ID, %.300s",
-                           other->site->connection->origin, conf->site->connection->entity_id);
+    for (i = 0; i < sizeof slots / sizeof *slots; i++) {
+        if (!same_list(&a->value[slots[i]], &b->value[slots[i]])) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* Are both of one connection? Before there is metadata, if it will come from the same source. */
+static int same_connection(const mes_server_t *a, const mes_site_t *site, const mes_server_t *b,
+                           const mes_site_t *other)
+{
+    if (site->is_ready && other->is_ready) {
+        return memcmp(&site->connection->id, &other->connection->id, sizeof site->connection->id) == 0;
+    }
+    return strcmp(a->source->name, b->source->name) == 0 &&
+           strcmp(site->connection->entity_id, other->connection->entity_id) == 0;
+}
+
+/* A session made by one virtual host is good in every other of the same connection, and browsers are not the only ones
+ * who carry cookies: what a user name and a short name mean, and whose messages are taken, must not differ between them.
+ */
+es_rv_t mes_judge_check_shared(const mes_server_t *conf, const mes_site_t *site, es_why_t *why)
+{
+    const apr_array_header_t *sources = site->state->refresh->sources;
+    int i, n;
+
+    for (i = 0; i < sources->nelts; i++) {
+        const mes_source_t *source = APR_ARRAY_IDX(sources, i, mes_source_t *);
+
+        for (n = 0; n < source->servers->nelts; n++) {
+            const mes_server_t *other = APR_ARRAY_IDX(source->servers, n, mes_server_t *);
+            const mes_site_t *theirs = other != conf ? es_slot_look(other->slot) : NULL;
+
+            if (theirs && same_connection(conf, site, other, theirs) && !agree(other, conf)) {
+                return es_fail(why, ES_CONFIG_SHARED,
+                               "the virtual host of %.200s has the same tenant and entity ID, %.300s",
+                               theirs->connection->origin, site->connection->entity_id);
+            }
         }
     }
     return ES_OK;
@@ -328,12 +466,15 @@ int mes_judge_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
 {
     mes_server_t *main_conf = mes_conf_server(main_server);
     mes_state_t *state = apr_pcalloc(pconf, sizeof *state);
-    const char *const *names = mes_export_names(pconf);
     const server_rec *s;
     int sites = 0, faults = 0;
 
     (void)plog;
     (void)ptemp;
+    state->names = mes_export_names(pconf);
+    state->refresh = apr_pcalloc(pconf, sizeof *state->refresh);
+    state->refresh->sources = apr_array_make(pconf, 4, sizeof(mes_source_t *));
+    state->refresh->state = state;
     for (s = main_server; s; s = s->next) {
         mes_server_t *conf = mes_conf_server(s);
         const ap_directive_t *at = NULL;
@@ -343,13 +484,12 @@ int mes_judge_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
                              main_conf->signing, pconf);
         faults += load_pairs(&conf->decryption, &conf->value[MES_DECRYPTION], &main_conf->value[MES_DECRYPTION],
                              main_conf->decryption, pconf);
-        if (!conf->value[MES_METADATA].at) {
+        if (!has_entra(conf)) {
             check_stray(&at, conf, main_conf, &why);
-        } else if (make_site(&conf->site, conf, state, names, &why, pconf) != ES_OK ||
-                   check_shared(conf, main_server, s, &why) != ES_OK) {
+        } else if (make_first_site(conf, state, &why, pconf) != ES_OK) {
             at = find_blamed(conf, why.rv);
         }
-        sites += conf->value[MES_METADATA].at != NULL;
+        sites += has_entra(conf);
         if (why.rv != ES_OK) {
             mes_io_config_error(&why, at);
             faults++;
@@ -359,7 +499,7 @@ int mes_judge_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
         const mes_server_t *conf = mes_conf_server(s);
 
         /* Sections of the main server hold in every virtual host; those without a site refuse at run time. */
-        faults += judge_sections(conf, s == main_server ? sites > 0 : conf->value[MES_METADATA].at != NULL);
+        faults += judge_sections(conf, s == main_server ? sites > 0 : has_entra(conf));
     }
     if (sites > 0) {
         es_why_t why = ES_WHY_INIT;

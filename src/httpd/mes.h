@@ -4,7 +4,8 @@
  * mod_entra_saml.c include httpd; none of them knows anything of SAML.
  *
  * Everything configured is written once, before the first request, and never again: requests of all threads read it
- * without a lock.
+ * without a lock. What depends on Entra's metadata is replaced as a whole while the server runs, and a request keeps what
+ * it began with.
  */
 #ifndef MES_H
 #define MES_H
@@ -15,6 +16,7 @@
 #include <http_core.h>
 #include <http_request.h>
 
+#include "base/slot.h"
 #include "flow/flow.h"
 #include "policy/group.h"
 #include "policy/visitor.h"
@@ -29,8 +31,18 @@ extern module AP_MODULE_DECLARE_DATA entra_saml_module;
 
 /* Directives of a server, and of a location; the slots of their values. */
 typedef enum {
+    MES_TENANT,
+    MES_APPLICATION,
+    MES_CLOUD,
     MES_METADATA,
+    MES_METADATA_REFRESH,
+    MES_METADATA_SIGNER,
+    MES_METADATA_CA,
+    MES_METADATA_PROXY,
     MES_ENTITY_ID,
+    MES_ISSUER,
+    MES_AUDIENCE,
+    MES_ALLOWED_TENANTS,
     MES_BASE_URL,
     MES_PATH,
     MES_REPLY_URL,
@@ -82,6 +94,8 @@ typedef struct {
 
 typedef struct mes_site_t mes_site_t;
 typedef struct mes_state_t mes_state_t;
+typedef struct mes_source_t mes_source_t;
+typedef struct mes_refresh_t mes_refresh_t;
 
 /* The main server or a virtual host. */
 typedef struct {
@@ -91,8 +105,13 @@ typedef struct {
     int port;
     apr_interval_time_t keep;                            /* the longest EntraSAMLSessionLifetime of any section */
     const es_pair_t *const *signing, *const *decryption; /* made by judge; NULL where there are none */
-    const mes_site_t *site;                              /* made by judge; NULL without EntraSAMLMetadata */
-    mes_state_t *state; /* of the main server: what all sites share, NULL when there is no site */
+    /* Made by judge; NULL where nothing says where metadata comes from. */
+    es_slot_t *slot;      /* of the mes_site_t that holds at the moment */
+    mes_source_t *source; /* of its metadata */
+    const char *template; /* the page */
+    const char *policy;   /* its Content-Security-Policy */
+    pid_t owner;          /* the parent */
+    mes_state_t *state;   /* of the main server: what all sites share, NULL when there is no site */
 } mes_server_t;
 
 extern const command_rec mes_conf_directives[];
@@ -117,27 +136,49 @@ const char *mes_watch_server_name(cmd_parms *cmd, void *location, const char *ar
 
 /* What all sites of the server share. Made by judge, filled by mes_state_open. */
 struct mes_state_t {
+    const char *const *names; /* ENTRA_… of the built-in claims, by their number */
+    mes_refresh_t *refresh;
     es_seal_key_t key;
     es_shm_t *shm;
     es_store_t *store; /* over it */
     pid_t owner;       /* the parent */
 };
 
-/* A virtual host with Entra in front of it. */
+/* A virtual host with Entra in front of it, as long as one and the same metadata holds: never written after it was made.
+ * Before the first metadata of a server that fetches it, is_ready is 0: the connection then knows addresses and entity
+ * ID, but neither its id, cookies nor metadata, and flow.request is NULL. */
 struct mes_site_t {
+    int is_ready;
     es_site_t flow;
     const es_connection_t *connection; /* the flow's */
     const mes_state_t *state;
-    const char *const *names; /* ENTRA_… of the built-in claims, by their number */
     const es_groups_t *groups;
     unsigned claim_groups, claim_groups_link; /* numbers of these claims */
     const char *metadata;                     /* ours, as XML */
-    const char *template;                     /* the page */
-    const char *policy;                       /* its Content-Security-Policy */
+    const char *template;                     /* the server's */
+    const char *policy;
     apr_size_t response_limit;
 };
 
 /* A file whole, NUL behind it; `fault` for anything that prevents it. */
+/* The largest metadata document; Microsoft's own have some 30 KiB. */
+#define MES_METADATA_MAX (4 * 1024 * 1024)
+
+/* Judges a document by all that the host says (NULL data: what can be judged without), and makes the connection of it.
+ * `before` is the issuer of the document before; NULL: none, or any will do. Needs no lasso, so that it may run beside
+ * mes_judge_make_site. */
+es_rv_t mes_judge_document(es_connection_t **connection, const mes_server_t *conf, es_bytes_t document,
+                           const char *before, es_why_t *why, apr_pool_t *pool);
+/* A pool for one edition of a site, which no other pool's end takes along: in a child, threads may be using it until the
+ * process ends. */
+apr_pool_t *mes_judge_make_pool(void);
+/* Does a site of this host agree with those that other hosts have now? ES_CONFIG_SHARED. */
+es_rv_t mes_judge_check_shared(const mes_server_t *conf, const mes_site_t *site, es_why_t *why);
+/* Makes a site of what is configured and a metadata document (NULL data: none yet) in the pool. Runs at start, and in a
+ * running child at each new document, there as the unprivileged user: it opens no file and changes nothing outside the
+ * pool. What directives name is read once, by judge.c's prepare. */
+es_rv_t mes_judge_make_site(const mes_site_t **site, const mes_server_t *conf, es_bytes_t document,
+                            const mes_state_t *state, es_why_t *why, apr_pool_t *pool);
 es_rv_t mes_judge_read_file(es_bytes_t *content, const char *path, apr_size_t limit, es_rv_t fault, es_why_t *why,
                             apr_pool_t *pool);
 int mes_judge_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server);
@@ -147,6 +188,12 @@ es_rv_t mes_pairs_load(const es_pair_t *const **pairs, const mes_value_t *value,
 int mes_state_open(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server);
 /* The running server's shared memory; NULL when no virtual host has a site. */
 es_shm_t *mes_state_shm(void);
+
+/* After the state is open: metadata from the copies, and whoever looks after it from then on. ES_CONFIG_STATE,
+ * ES_CONFIG_WATCHDOG. */
+es_rv_t mes_refresh_start(mes_refresh_t *refresh, es_why_t *why, apr_pool_t *pconf, apr_pool_t *ptemp);
+/* A response was signed by a key that the host's metadata does not have. Any thread. */
+void mes_refresh_ask(const mes_server_t *conf, apr_time_t now);
 
 /* A folder for files of ours; name is for messages. Files in it are opened relative to fd. */
 typedef struct {
@@ -179,6 +226,7 @@ typedef struct {
     int is_judging;          /* inside our own call of access_checker_ex */
     int is_own;              /* the answer is ours: never to be stored */
     const char *failed;      /* Require claim lines that were not met, for the log */
+    es_edition_t *edition;   /* of the site, on the request that came from the browser; NULL: not asked for yet */
     int is_groups_unknown;   /* one of them asks for groups that Entra left out */
     es_session_t session;
 } mes_request_t;
@@ -187,7 +235,9 @@ typedef struct {
 mes_request_t *mes_request_get(request_rec *r);
 mes_request_t *mes_request_find(const request_rec *r);
 
-const mes_site_t *mes_request_site(const request_rec *r);
+/* The virtual host's site, the same for the whole of a request with its subrequests and internal redirects, and good
+ * until the request's pool goes. NULL: no Entra in front of this host. */
+const mes_site_t *mes_request_site(request_rec *r);
 const mes_location_t *mes_request_location(const request_rec *r);
 /* Is it in a section with AuthType entra-saml? */
 int mes_request_is_ours(request_rec *r);
@@ -208,6 +258,9 @@ typedef enum { MES_OFFER_NONE, MES_OFFER_AGAIN, MES_OFFER_SIGN_IN, MES_OFFER_SIG
 
 /* Configuration: an error, or a note, about a directive (or none), on stderr as httpd's own. */
 void mes_io_config_error(const es_why_t *why, const ap_directive_t *at);
+/* A running server, outside of requests: a fault, at warning and counted as those of requests; a plain event. */
+void mes_io_report(es_rv_t rv, const char *sentence);
+void mes_io_event(const char *sentence);
 void mes_io_config_note(const server_rec *server, const char *note);
 
 /* Logs without answering: a reason at its own level; a plain event at info; a step for whoever debugs. Every reason and

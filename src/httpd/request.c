@@ -24,9 +24,29 @@ mes_request_t *mes_request_get(request_rec *r)
     return request;
 }
 
-const mes_site_t *mes_request_site(const request_rec *r)
+static apr_status_t give_back(void *edition)
 {
-    return mes_conf_server(r->server)->site;
+    es_slot_give_back(edition);
+    return APR_SUCCESS;
+}
+
+const mes_site_t *mes_request_site(request_rec *r)
+{
+    es_slot_t *slot = mes_conf_server(r->server)->slot;
+    mes_request_t *request;
+
+    if (!slot) {
+        return NULL;
+    }
+    while (r->prev || r->main) {
+        r = r->prev ? r->prev : r->main;
+    }
+    request = mes_request_get(r);
+    if (!request->edition) {
+        request->edition = es_slot_take(slot);
+        apr_pool_cleanup_register(r->pool, request->edition, give_back, apr_pool_cleanup_null);
+    }
+    return es_edition_object(request->edition);
 }
 
 const mes_location_t *mes_request_location(const request_rec *r)

@@ -38,6 +38,15 @@ static void look_after_sessions(request_rec *r, const es_flow_t *flow, es_shm_t 
     }
 }
 
+/* Whatever became of the response: a key that the metadata does not have is a reason to look whether it has it now. What
+ * was wrong with an encrypted assertion nobody is told; it may have been that. */
+static void look_for_key(const request_rec *r, const es_why_t *why, apr_time_t now)
+{
+    if (why->rv == ES_SIGNATURE_KEY_UNKNOWN || why->rv == ES_DECRYPTION_FAILED) {
+        mes_refresh_ask(mes_conf_server(r->server), now);
+    }
+}
+
 /* A bookmark, or Back on some browsers: to the default page, whose section decides what happens. */
 int mes_serve_acs(request_rec *r, const mes_site_t *site)
 {
@@ -47,6 +56,7 @@ int mes_serve_acs(request_rec *r, const mes_site_t *site)
     es_acs_form_t form = { NULL };
     es_bytes_t body;
     es_flow_t flow;
+    es_rv_t rv;
 
     if (r->method_number == M_GET) {
         return redirect_to(r, site->connection->default_page);
@@ -59,17 +69,24 @@ int mes_serve_acs(request_rec *r, const mes_site_t *site)
         return mes_io_refuse(r, site, &why, MES_OFFER_AGAIN);
     }
     flow.now = apr_time_now(); /* a body may take its time, and what was good when it began must still be */
-    if (es_codec_form_find(&form.saml_response, body, "SAMLResponse", &why, r->pool) != ES_OK ||
-        es_codec_form_find(&form.relay_state, body, "RelayState", &why, r->pool) != ES_OK ||
-        es_acs_accept(&answer, &report, &flow, &form, &why) != ES_OK) {
-        return why.rv == ES_RESPONSE_STATUS ? mes_io_refuse_by_entra(r, site, &why, &report.error)
-                                            : mes_io_refuse(r, site, &why, MES_OFFER_AGAIN);
+    rv = es_codec_form_find(&form.saml_response, body, "SAMLResponse", &why, r->pool);
+    if (rv == ES_OK) {
+        rv = es_codec_form_find(&form.relay_state, body, "RelayState", &why, r->pool);
+    }
+    if (rv == ES_OK) {
+        rv = es_acs_accept(&answer, &report, &flow, &form, &why);
+    }
+    look_for_key(r, &why, flow.now);
+    if (rv != ES_OK) {
+        return rv == ES_RESPONSE_STATUS ? mes_io_refuse_by_entra(r, site, &why, &report.error)
+                                        : mes_io_refuse(r, site, &why, MES_OFFER_AGAIN);
     }
     if (report.noted.rv != ES_OK) {
         mes_io_log(r, report.noted.rv, report.noted.text);
     }
     if (report.restarted != ES_OK) {
-        mes_io_log(r, report.restarted, "the sign-on starts again");
+        mes_io_log(r, report.restarted,
+                   apr_pstrcat(r->pool, why.text, *why.text ? "; " : "", "the sign-on starts again", NULL));
     }
     if (report.user) {
         mes_io_log_signin(r, site, &report);

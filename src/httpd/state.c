@@ -3,7 +3,7 @@
  * What survives restarts: the key file and the segment file, opened by the parent with its own rights and inherited by
  * the children, so that a program running as the server's user can neither read the key nor write a session.
  */
-#include "httpd/mes.h"
+#include "httpd/refresh.h"
 
 #include <apr_strings.h>
 #include <errno.h>
@@ -139,7 +139,8 @@ static es_rv_t open_state(mes_state_t *state, const char **note, const mes_serve
     es_rv_t rv;
 
     if ((rv = open_folder(&folder, name ? name : KEY_FOLDER, why, pool)) != ES_OK ||
-        (rv = open_key(&state->key, folder, why, pool)) != ES_OK) {
+        (rv = open_key(&state->key, folder, why, pool)) != ES_OK ||
+        (rv = mes_copyfile_folder(&state->refresh->folder, folder, why, pool)) != ES_OK) {
         return rv;
     }
     state->owner = getpid();
@@ -164,7 +165,6 @@ int mes_state_open(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serve
     es_why_t why = ES_WHY_INIT;
 
     (void)plog;
-    (void)ptemp;
     if (!conf->state || ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
         return OK;
     }
@@ -174,6 +174,10 @@ int mes_state_open(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, serve
     }
     if (note) {
         mes_io_config_note(main_server, note);
+    }
+    if (mes_refresh_start(conf->state->refresh, &why, pconf, ptemp) != ES_OK) {
+        mes_io_config_error(&why, NULL);
+        return HTTP_INTERNAL_SERVER_ERROR;
     }
     return OK;
 }

@@ -1,31 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "policy/group.h"
 
-#include <apr_lib.h>
+#include "base/guid.h"
+
 #include <apr_strings.h>
 #include <stdlib.h>
 
-int es_groups_is_guid(const char *text)
-{
-    int i;
-
-    for (i = 0; i < ES_GROUP_GUID_LEN; i++) {
-        const int is_dash = i == 8 || i == 13 || i == 18 || i == 23;
-
-        if (is_dash ? text[i] != '-' : !apr_isxdigit(text[i])) {
-            return 0;
-        }
-    }
-    return text[ES_GROUP_GUID_LEN] == '\0';
-}
-
-static int is_name(const char *text)
+static int is_name(const char *text, apr_pool_t *pool)
 {
     const unsigned char *c;
 
     for (c = (const unsigned char *)text; *c >= 0x20 && *c != 0x7f && *c != ';' && *c != '\\'; c++) {
     }
-    return *text && !*c && !es_groups_is_guid(text);
+    return *text && !*c && !es_guid_read(text, pool);
 }
 
 static int compare_names(const void *a, const void *b)
@@ -40,16 +27,13 @@ es_rv_t es_groups_make(es_groups_t **groups, const es_group_t *pairs, int n_pair
     int i;
 
     for (i = 0; i < n_pairs; i++) {
-        char *guid = apr_pstrdup(pool, pairs[i].guid);
+        const char *guid = es_guid_read(pairs[i].guid, pool);
 
-        if (!is_name(pairs[i].name)) {
+        if (!is_name(pairs[i].name, pool)) {
             return es_fail(why, ES_CONFIG_GROUP, "\"%.200s\" is not a name for a group", pairs[i].name);
         }
-        if (!es_groups_is_guid(guid)) {
-            return es_fail(why, ES_CONFIG_GROUP, "\"%.200s\" is not the object id of a group", guid);
-        }
-        for (char *c = guid; *c; c++) {
-            *c = (char)apr_toupper(*c);
+        if (!guid) {
+            return es_fail(why, ES_CONFIG_GROUP, "\"%.200s\" is not the object id of a group", pairs[i].guid);
         }
         list[i].name = apr_pstrdup(pool, pairs[i].name);
         list[i].guid = guid;

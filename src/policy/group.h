@@ -14,7 +14,7 @@ typedef struct {
     const char *guid;
 } es_group_t;
 
-/* Judged: in order of name, the GUIDs in upper case. */
+/* Judged: in order of name, the GUIDs in lower case. */
 typedef struct {
     int count;
     const es_group_t *groups;
@@ -26,9 +26,5 @@ es_rv_t es_groups_make(es_groups_t **groups, const es_group_t *pairs, int n_pair
 
 /* The GUID of a name, compared exactly; NULL when it is none of ours. */
 const char *es_groups_find(const es_groups_t *groups, const char *name);
-
-/* Is it a GUID as Entra writes them, 36 characters, in whatever case? */
-#define ES_GROUP_GUID_LEN 36
-int es_groups_is_guid(const char *text);
 
 #endif

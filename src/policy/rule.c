@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "policy/rule.h"
 
+#include "base/guid.h"
+
 #define PCRE2_CODE_UNIT_WIDTH 8
 
 #include <apr_cstr.h>
@@ -102,17 +104,11 @@ static const char *behind_authority(const char *term)
 /* A GUID as Entra writes it, in lower case: then comparing need not fold. */
 static void take_value(term_t *made, const char *value, apr_pool_t *pool)
 {
-    made->plain = value;
-    made->is_guid = es_groups_is_guid(value);
-    if (made->is_guid) {
-        char *lower = apr_pstrdup(pool, value), *c;
+    const char *guid = es_guid_read(value, pool);
 
-        for (c = lower; *c; c++) {
-            *c = (char)apr_tolower(*c);
-        }
-        value = lower;
-    }
-    made->value = es_session_escape(value, pool);
+    made->plain = value;
+    made->is_guid = guid != NULL;
+    made->value = es_session_escape(guid ? guid : value, pool);
 }
 
 static es_rv_t take_regex(term_t *made, const char *pattern, es_why_t *why, apr_pool_t *pool)

@@ -42,19 +42,31 @@ static int is_audience(const char *name, const char *entity_id)
     return !strchr(entity_id, ':') && strncmp(name, "spn:", 4) == 0 && strcmp(name + 4, entity_id) == 0;
 }
 
+static int is_ours(const char *name, const es_expected_t *expected)
+{
+    const char *const *other = expected->audiences;
+
+    for (; other && *other; other++) {
+        if (is_audience(name, *other)) {
+            return 1;
+        }
+    }
+    return is_audience(name, expected->entity_id);
+}
+
 /* One of its names must be ours. */
-static es_rv_t check_restriction(const struct es_audiences_t *restriction, const char *entity_id, es_why_t *why)
+static es_rv_t check_restriction(const struct es_audiences_t *restriction, const es_expected_t *expected, es_why_t *why)
 {
     int i;
 
     for (i = 0; i < restriction->count; i++) {
-        if (is_audience(restriction->names[i], entity_id)) {
+        if (is_ours(restriction->names[i], expected)) {
             return ES_OK;
         }
     }
-    return es_fail(why, ES_AUDIENCE, "the audience is %.300s%s, our entity ID is %.300s",
+    return es_fail(why, ES_AUDIENCE, "the audience is %.300s%s, our entity ID is %.300s%s",
                    restriction->count ? restriction->names[0] : "empty", restriction->count > 1 ? " and others" : "",
-                   entity_id);
+                   expected->entity_id, expected->audiences ? ", or one of EntraSAMLAudience" : "");
 }
 
 static es_rv_t check_conditions(const es_assertion_t *assertion, const es_expected_t *expected, es_why_t *why)
@@ -73,7 +85,7 @@ static es_rv_t check_conditions(const es_assertion_t *assertion, const es_expect
         return es_fail(why, ES_AUDIENCE_MISSING, "the assertion has no AudienceRestriction");
     }
     for (i = 0; rv == ES_OK && i < assertion->n_restrictions; i++) {
-        rv = check_restriction(&assertion->restrictions[i], expected->entity_id, why);
+        rv = check_restriction(&assertion->restrictions[i], expected, why);
     }
     return rv;
 }
@@ -97,11 +109,11 @@ es_rv_t es_check_parties(const es_response_t *response, const es_assertion_t *as
     int i;
 
     if (response->issuer && strcmp(response->issuer, expected->issuer) != 0) {
-        return es_fail(why, ES_RESPONSE_ISSUER, "the response's issuer is %.300s, the metadata's %.300s",
-                       response->issuer, expected->issuer);
+        return es_fail(why, ES_RESPONSE_ISSUER, "the response's issuer is %.300s, expected %.300s", response->issuer,
+                       expected->issuer);
     }
     if (!assertion->issuer || strcmp(assertion->issuer, expected->issuer) != 0) {
-        return es_fail(why, ES_ASSERTION_ISSUER, "the assertion's issuer is %.300s, the metadata's %.300s",
+        return es_fail(why, ES_ASSERTION_ISSUER, "the assertion's issuer is %.300s, expected %.300s",
                        assertion->issuer ? assertion->issuer : "missing", expected->issuer);
     }
     if (response->destination && strcmp(response->destination, expected->reply_url) != 0) {

@@ -12,12 +12,13 @@
 #include "saml/response.h"
 
 typedef struct {
-    const char *issuer;     /* of the metadata */
+    const char *issuer;     /* of the tenant */
     const char *entity_id;  /* ours: the audience; where it is no URI also as spn:<entity id> */
     const char *reply_url;  /* ours: destination and recipient, compared octet by octet */
     const char *request_id; /* the sealed request's ID; NULL while it is not known yet */
     apr_time_t started;     /* when that request was made; 0 while it is not known yet */
     apr_interval_time_t skew;
+    const char *const *audiences; /* accepted like the entity ID; NULL-terminated, NULL: none */
 } es_expected_t;
 
 /* How long after its issue a message may arrive, skew aside: as long as a sign-in may be pending (session/pending.h).

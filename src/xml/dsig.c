@@ -180,6 +180,12 @@ static verdict_t try_keys(es_bytes_t *octets, const es_key_t **verified, xmlNode
     return verdict;
 }
 
+/* "17CAE8E1… (CN=…)": the subject is the stranger's word, for whoever reads the log. */
+static const char *describe(es_bytes_t certificate, apr_pool_t *pool)
+{
+    return apr_psprintf(pool, "%s (%.120s)", es_keys_thumbprint(certificate, pool), es_keys_subject(certificate, pool));
+}
+
 static es_rv_t fail_key(es_why_t *why, const char *name, const es_profile_t *profile, const es_key_t *named,
                         const es_keys_t *keys, apr_pool_t *pool)
 {
@@ -188,8 +194,8 @@ static es_rv_t fail_key(es_why_t *why, const char *name, const es_profile_t *pro
                        "the signature of %.40s does not verify with the certificate %s it names", name,
                        named->thumbprint);
     }
-    return es_fail(why, ES_SIGNATURE_KEY_UNKNOWN, "%.40s is signed with certificate %s; configured: %.600s", name,
-                   profile->certificate.data ? es_keys_thumbprint(profile->certificate, pool) : "unknown",
+    return es_fail(why, ES_SIGNATURE_KEY_UNKNOWN, "%.40s is signed with certificate %.200s; configured: %.500s", name,
+                   profile->certificate.data ? describe(profile->certificate, pool) : "unknown",
                    es_keys_thumbprints(keys, pool));
 }
 
@@ -243,6 +249,17 @@ es_rv_t es_dsig_verify(const es_signed_t **proof, xmlNodePtr element, const es_k
     made->thumbprint = verified->thumbprint;
     *proof = made;
     return ES_OK;
+}
+
+es_rv_t es_dsig_named(es_bytes_t *certificate, const xmlNode *element, es_why_t *why, apr_pool_t *pool)
+{
+    es_profile_t profile;
+    es_rv_t rv = es_profile_read(&profile, element, why, pool);
+
+    if (rv == ES_OK) {
+        *certificate = profile.certificate;
+    }
+    return rv;
 }
 
 static int compare_texts(const void *a, const void *b)

@@ -34,6 +34,11 @@ es_rv_t es_dsig_init(es_why_t *why);
 es_rv_t es_dsig_verify(const es_signed_t **proof, xmlNodePtr element, const es_keys_t *keys, es_why_t *why,
                        apr_pool_t *pool);
 
+/* The certificate (DER) that the signature of `element` says it was made with: a claim, proven by nothing. data NULL where
+ * it says none. Refuses what es_dsig_verify refuses before it looks at keys, from ES_SIGNATURE_MISSING to
+ * ES_DIGEST_ALGORITHM. */
+es_rv_t es_dsig_named(es_bytes_t *certificate, const xmlNode *element, es_why_t *why, apr_pool_t *pool);
+
 /* Every attribute called ID, Id, id or xml:id in the document, in whatever case and namespace, compared:
  * ES_ID_DUPLICATE when two are equal. */
 es_rv_t es_dsig_check_ids(const xmlDoc *doc, es_why_t *why, apr_pool_t *pool);

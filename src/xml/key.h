@@ -36,6 +36,9 @@ const es_key_t *es_keys_find(const es_keys_t *keys, es_bytes_t der);
 /* The thumbprint of any certificate's DER. */
 const char *es_keys_thumbprint(es_bytes_t der, apr_pool_t *pool);
 
+/* The subject of any certificate, RFC 2253; "" where the octets are none, or far too many. */
+const char *es_keys_subject(es_bytes_t der, apr_pool_t *pool);
+
 /* All thumbprints, ", " between them, for a message. */
 const char *es_keys_thumbprints(const es_keys_t *keys, apr_pool_t *pool);
 

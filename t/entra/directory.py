@@ -54,6 +54,11 @@ class Application:
     encryption: Encryption = Encryption()
     app_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
+    def activate(self, signer):
+        """Make another certificate the active one, as the administrator does, or Entra itself when the old one ends."""
+        self.standby = [one for one in self.certificates if one is not signer]
+        self.signer = signer
+
     @property
     def certificates(self):
         """All certificates of the application's metadata. Entra does not say which of them is active."""

@@ -12,6 +12,7 @@ import urllib.parse
 
 from . import pages
 from .keys import Authority
+from .publication import Publication
 from .request import Answered, Refused
 from .service import METADATA_PATH, Service
 
@@ -25,11 +26,14 @@ class Entra(Service):
     port       0 takes a free one; base_url tells which
     tls        False for plain http, which the module refuses in metadata
     authority  whose certificate the server shows; made when absent
+
+    publication tells how the metadata address answers.
     """
 
     def __init__(self, applications, *, port=0, tls=True, authority=None, **options):
         super().__init__(applications, **options)
         self.authority = authority or Authority()
+        self.publication = Publication()
         self._server = _Server((HOST, port), self, self._tls() if tls else None)
         self._thread = None
         scheme = "https" if tls else "http"
@@ -145,7 +149,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _metadata(self, parameters, binding):
         wanted = parameters.get("appid")
         application = self._application(wanted) if wanted else None
-        self._send(200, self._entra.metadata(application), kind="application/samlmetadata+xml")
+        document = self._entra.metadata(application)
+        signers = application.certificates if application else [self._entra.tenant.signer]
+        version = " ".join(signer.thumbprint for signer in signers)
+        status, headers, octets = self._entra.publication.answer(self.headers, document, version)
+        self._send(status, octets, kind="application/samlmetadata+xml", headers=headers)
 
     def _home(self, parameters, binding):
         self._send(200, pages.home(self._entra, self._session()))
@@ -195,7 +203,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _redirect(self, location, cookie=None):
         self._send(303, "", cookie=cookie, location=location)
 
-    def _send(self, status, body, *, kind="text/html; charset=utf-8", cookie=None, location=None):
+    def _send(self, status, body, *, kind="text/html; charset=utf-8", cookie=None, location=None, headers=None):
         octets = body if isinstance(body, bytes) else body.encode("utf-8")
         self.send_response(status)
         self.send_header("Content-Type", kind)
@@ -208,5 +216,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Set-Cookie", f"{COOKIE}={cookie}; Path=/; HttpOnly{secure}{expired}")
         if location is not None:
             self.send_header("Location", location)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(octets)

@@ -15,6 +15,7 @@ from .directory import Tenant
 from .errors import ERRORS
 from .metadata import federation_metadata
 from .request import Answered, AuthnRequest, Refused, check, read_post, read_redirect
+from .tenants import common_metadata
 from .users import USERS, User
 
 METADATA_PATH = "/federationmetadata/2007-06/federationmetadata.xml"
@@ -55,6 +56,7 @@ class Service:
     received    list of Received, oldest first
     sessions    cookie value to Session
     skew        timedelta by which the lookalike's clock is wrong
+    common      True: applications of several tenants, at the address of all of them; `tenant` is the next user's own
     """
 
     def __init__(self, applications, *, tenant=None, users=None, base_url="https://login.microsoftonline.com"):
@@ -65,6 +67,7 @@ class Service:
         self.received = []
         self.sessions = {}
         self.skew = datetime.timedelta()
+        self.common = False
         self._tampers = collections.deque()
         self._errors = collections.deque()
 
@@ -75,7 +78,7 @@ class Service:
 
     @property
     def endpoint(self):
-        return f"{self.login}/saml2"
+        return f"{self.base_url}/common/saml2" if self.common else f"{self.login}/saml2"
 
     def metadata_url(self, application):
         """What the portal calls App Federation Metadata Url."""
@@ -86,6 +89,10 @@ class Service:
         if application is None:
             return federation_metadata(self.tenant, self.login, [self.tenant.signer], self.tenant.signer, **options)
         return federation_metadata(self.tenant, self.login, application.certificates, application.signer, **options)
+
+    def common_metadata(self, **options):
+        """The tenant-independent document, with the key that signs for every tenant."""
+        return common_metadata(self.base_url, [self.tenant.signer], self.tenant.signer, **options)
 
     def tamper(self, change):
         """Make the next response wrong: a name of TAMPERS, a Tamper or a function of response.Facts. Calls queue up."""

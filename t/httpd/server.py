@@ -108,14 +108,16 @@ ENTRA = '    EntraSAMLMetadata "${ROOT}/entra.xml"'
 
 class Httpd:
     """One server. `vhost`, `plain` and `server` are lines for the TLS virtual host, the plain one and the main server;
-    `entra` are the directives that make the virtual host one of ours, `without` the modules of httpd it lacks."""
+    `entra` are the directives that make the virtual host one of ours, `without` the modules of httpd it lacks,
+    `environment` what it gets beside the tests' own."""
 
     def __init__(
-        self, tools, *, vhost="", plain="", server="", entra=ENTRA, mpm="event", define=None, metadata=b"", without=()
+        self, tools, *, vhost="", plain="", server="", entra=ENTRA, mpm="event", define=None, metadata=b"", without=(), environment=None
     ):
         self.tools = tools
         self.mpm = mpm
         self.without = without
+        self.environment = {**os.environ, **(environment or {})}
         self.within = []  # a command that runs the server in a world of its own, such as unshare
         self.text = {"vhost": vhost, "plain": plain, "server": server, "entra": entra}
         self.define = define or {}
@@ -213,6 +215,7 @@ class Httpd:
                     stdin=subprocess.DEVNULL,
                     stdout=stderr,
                     stderr=stderr,
+                    env=self.environment,
                     start_new_session=True,
                 )
             if self.wait(lambda: self.readiness() >= ready):

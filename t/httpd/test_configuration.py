@@ -14,6 +14,10 @@ from visitor import Visitor
 SECTION = '<Location "/">\n    AuthType entra-saml\n    Require valid-user\n</Location>'
 
 
+TENANT = "7f3a1c52-9d4e-4b60-8a17-2c5d9e0b1f34"
+BY_TENANT = f"EntraSAMLTenant {TENANT}\nEntraSAMLApplication 2f0e7d1c-53a6-4f1b-9d52-0c1b8a7e6d54\n"
+
+
 def without(xpath):
     """Metadata with some elements taken out."""
 
@@ -76,6 +80,10 @@ BROKEN = {
         SECTION,
         {"document": replaced(b'entityID="https://sts.windows.net/', b'entityID="https://sts.windows.net/{tenantid}/')},
     ),
+    "an issuer of all tenants": ("EntraSAMLMetadata", "metadata-common", "EntraSAMLIssuer https://x/{tenantid}/", {}),
+    "issuer with blank": ("EntraSAMLIssuer", "config-issuer", 'EntraSAMLIssuer "two words"', {}),
+    "audience with blank": ("EntraSAMLAudience", "config-audience", 'EntraSAMLAudience urn:x "two words"', {}),
+    "a tenant by domain": ("EntraSAMLAllowedTenants", "config-tenants", "EntraSAMLAllowedTenants contoso.com", {}),
     "http base URL": ("EntraSAMLBaseURL", "config-base-url", "EntraSAMLBaseURL http://app.example.test", {}),
     "base URL with path": ("EntraSAMLBaseURL", "config-base-url", "EntraSAMLBaseURL https://app.example.test/app", {}),
     "base URL garbage": ("EntraSAMLBaseURL", "config-base-url", "EntraSAMLBaseURL app.example.test", {}),
@@ -121,6 +129,71 @@ BROKEN = {
         "config-regex",
         SECTION.replace("valid-user", "entra-claim a~["),
         {},
+    ),
+    "metadata by http": (
+        "EntraSAMLMetadata",
+        "config-value",
+        SECTION,
+        {"entra": "EntraSAMLMetadata http://login.microsoftonline.com/x"},
+    ),
+    "metadata by nothing": ("EntraSAMLMetadata", "config-value", SECTION, {"entra": "EntraSAMLMetadata https://"}),
+    "no application": ("EntraSAMLTenant", "metadata-missing", SECTION, {"entra": f"EntraSAMLTenant {TENANT}"}),
+    "no tenant": ("EntraSAMLApplication", "metadata-missing", SECTION, {"entra": f"EntraSAMLApplication {TENANT}"}),
+    "odd application": (
+        "EntraSAMLApplication",
+        "config-tenant",
+        SECTION,
+        {"entra": f"EntraSAMLTenant {TENANT}\nEntraSAMLApplication payroll"},
+    ),
+    "unknown cloud": ("EntraSAMLCloud", "config-value", SECTION, {"entra": BY_TENANT + "EntraSAMLCloud mars"}),
+    "fetched too often": (
+        "EntraSAMLMetadataRefresh",
+        "config-time",
+        SECTION,
+        {"entra": BY_TENANT + "EntraSAMLMetadataRefresh 1min"},
+    ),
+    "no authorities": (
+        "EntraSAMLMetadataCAFile",
+        "config-authorities",
+        SECTION,
+        {"entra": BY_TENANT + "EntraSAMLMetadataCAFile nowhere.pem"},
+    ),
+    "authorities that are none": (
+        "EntraSAMLMetadataCAFile",
+        "config-authorities",
+        SECTION,
+        {"entra": BY_TENANT + "EntraSAMLMetadataCAFile entra.xml"},
+    ),
+    "proxy with password": (
+        "EntraSAMLMetadataProxy",
+        "config-value",
+        SECTION,
+        {"entra": BY_TENANT + "EntraSAMLMetadataProxy http://me:secret@proxy:3128"},
+    ),
+    "signer that is none": (
+        "EntraSAMLMetadataSigner",
+        "config-signer",
+        SECTION,
+        {"entra": BY_TENANT + "EntraSAMLMetadataSigner 1234"},
+    ),
+    "another signer": (
+        "EntraSAMLMetadataSigner",
+        "metadata-signer",
+        "EntraSAMLMetadataSigner " + "0" * 40 + "\n" + SECTION,
+        {},
+    ),
+    "another tenant": (
+        "EntraSAMLTenant",
+        "metadata-tenant",
+        "EntraSAMLTenant 00000000-1111-2222-3333-444444444444\n" + SECTION,
+        {},
+    ),
+    # What needs no metadata is judged without.
+    "a fault beside an address": (
+        "EntraSAMLBaseURL",
+        "config-base-url",
+        "EntraSAMLBaseURL http://app.example.test",
+        {"entra": BY_TENANT},
     ),
     "too little memory": ("EntraSAMLSharedMemory 1M", "config-value", SECTION, {"server": "EntraSAMLSharedMemory 1M"}),
     "unknown way when full": ("EntraSAMLWhenFull", "config-value", SECTION, {"server": "EntraSAMLWhenFull panic"}),
@@ -180,8 +253,16 @@ def test_a_weak_key_is_no_key(make, entra):
 SHARED = 'EntraSAMLMetadata "${ROOT}/entra.xml"\nEntraSAMLEntityID urn:shared\n'
 
 
-@pytest.mark.parametrize("other", ["EntraSAMLRemoteUser displayname", "EntraSAMLClaim http://x/y role_x"])
-def test_hosts_that_share_sessions_agree_on_names(make, other):
+@pytest.mark.parametrize(
+    "other",
+    [
+        "EntraSAMLRemoteUser displayname",
+        "EntraSAMLClaim http://x/y role_x",
+        "EntraSAMLAllowedTenants 7f3a1c52-9d4e-4b60-8a17-2c5d9e0b1f34",
+        "EntraSAMLAudience urn:y",
+    ],
+)
+def test_hosts_that_share_sessions_agree(make, other):
     """A session of one is good in the other: whoever may choose his display name here must not be anybody there."""
     mine = "EntraSAMLEntityID urn:shared\nEntraSAMLRemoteUser name\nEntraSAMLClaim http://x/z role_x\n"
     status, printed = configtest(make(mine + SECTION, plain=SHARED + mine.split("\n", 1)[1]))
@@ -194,6 +275,30 @@ def test_every_fault_is_told_at_once(make):
     httpd = make("EntraSAMLBaseURL http://x\n" + '<Location "/a">\nAuthType entra-saml\n</Location>')
     status, printed = configtest(httpd)
     assert status != 0 and "reason=config-base-url" in printed and "reason=config-section" in printed
+
+
+@pytest.mark.parametrize("cloud", ["public", "usgov", "china"])
+def test_the_tenants_own_address(make, cloud):
+    """Judged without asking anybody: there is no network in httpd -t."""
+    status, printed = configtest(make(SECTION, entra=BY_TENANT + f"EntraSAMLCloud {cloud}"))
+    assert status == 0, printed
+
+
+def test_hosts_that_will_share_sessions_agree_on_names(make):
+    """Also before their metadata is there."""
+    host = BY_TENANT + "EntraSAMLEntityID urn:shared\n"
+    status, printed = configtest(make(SECTION, entra=host, plain=host + "EntraSAMLRemoteUser displayname"))
+    assert status != 0 and REASONS["config-shared"].remedy in printed, printed
+
+
+def test_without_mod_watchdog(make, tools):
+    """Debian's httpd has it built in; elsewhere an address needs it, and a file does without."""
+    if "watchdog" in tools.builtin:
+        pytest.skip("mod_watchdog is built in")
+    status, printed = configtest(make(SECTION, entra=BY_TENANT, without=("watchdog",)))
+    assert status != 0 and REASONS["config-watchdog"].remedy in printed
+    status, printed = configtest(make(SECTION, without=("watchdog",)))
+    assert status == 0, printed
 
 
 def test_main_server_only(make):

@@ -229,7 +229,10 @@ WRONG = {
 @pytest.mark.parametrize("code", WRONG)
 def test_what_a_message_must_not_say(httpd, visitor, untouched, code):
     """Row 26: each of these is refused under its own name (all others: t/vectors)."""
-    httpd.refused(visitor.sign_in(PAGE, change=WRONG[code]), code)
+    page = visitor.sign_in(PAGE, change=WRONG[code])
+    if code == "signature-key-unknown":  # the key may be new: one more round, see test_refresh.py
+        page = visitor.submit(visitor.answer(page, change=WRONG[code]))
+    httpd.refused(page, code)
 
 
 def test_a_role_that_was_added(httpd, visitor, untouched):

@@ -18,7 +18,7 @@ HERE = Path(__file__).resolve().parent
 NAMES = ["localhost", "example.test", "*.example.test", "*.elsewhere.test"]
 # The order in which Debian's a2enmod would load them matters for none of our tests but mod_cache's quick handler.
 MODULES = """
-mpm_{mpm} {cgi} unixd log_config authn_core authz_core authz_host authz_user access_compat socache_shmcb ssl alias dir
+mpm_{mpm} {cgi} unixd watchdog log_config authn_core authz_core authz_host authz_user access_compat socache_shmcb ssl alias dir
 mime env setenvif headers rewrite include filter proxy proxy_http status actions autoindex expires negotiation
 cache cache_disk
 """.split()

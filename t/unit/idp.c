@@ -5,6 +5,7 @@
 #include "xml/xml.h"
 
 #include <apr_strings.h>
+#include <apr_time.h>
 #include <check.h>
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
@@ -24,7 +25,8 @@ static apr_status_t free_key(void *key)
     return APR_SUCCESS;
 }
 
-static const char *self_sign(EVP_PKEY *key, apr_pool_t *pool)
+static const char *self_sign(EVP_PKEY *key, const char *common_name, apr_time_t not_before, apr_time_t not_after,
+                             apr_pool_t *pool)
 {
     X509 *certificate = X509_new();
     X509_NAME *name = X509_get_subject_name(certificate);
@@ -32,10 +34,10 @@ static const char *self_sign(EVP_PKEY *key, apr_pool_t *pool)
     const char *text;
     int len;
 
-    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"Test", -1, -1, 0);
+    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)common_name, -1, -1, 0);
     X509_set_issuer_name(certificate, name);
-    X509_gmtime_adj(X509_getm_notBefore(certificate), 0);
-    X509_gmtime_adj(X509_getm_notAfter(certificate), 86400);
+    ASN1_TIME_set(X509_getm_notBefore(certificate), (time_t)apr_time_sec(not_before));
+    ASN1_TIME_set(X509_getm_notAfter(certificate), (time_t)apr_time_sec(not_after));
     X509_set_pubkey(certificate, key);
     ck_assert_int_gt(X509_sign(certificate, key, EVP_sha256()), 0);
     len = i2d_X509(certificate, &der);
@@ -48,25 +50,46 @@ static const char *self_sign(EVP_PKEY *key, apr_pool_t *pool)
 
 idp_t *idp_make(apr_pool_t *pool)
 {
+    return idp_make_certificate("Test", apr_time_now(), apr_time_now() + apr_time_from_sec(86400), pool);
+}
+
+idp_t *idp_make_certificate(const char *name, apr_time_t not_before, apr_time_t not_after, apr_pool_t *pool)
+{
     idp_t *idp = apr_pcalloc(pool, sizeof *idp);
 
     idp->key = EVP_RSA_gen(2048);
     ck_assert_ptr_nonnull(idp->key);
     apr_pool_cleanup_register(pool, idp->key, free_key, apr_pool_cleanup_null);
-    idp->certificate = self_sign(idp->key, pool);
+    idp->certificate = self_sign(idp->key, name, not_before, not_after, pool);
     return idp;
+}
+
+static const char *key_info(const idp_t *idp, apr_pool_t *pool)
+{
+    return apr_pstrcat(pool, "<KeyInfo xmlns=\"" ES_NS_DSIG "\"><X509Data><X509Certificate>", idp->certificate,
+                       "</X509Certificate></X509Data></KeyInfo>", NULL);
+}
+
+es_bytes_t idp_document(const idp_t *const *idps, int count, const char *issuer, apr_pool_t *pool)
+{
+    const char *keys = "";
+    int i;
+
+    for (i = 0; i < count; i++) {
+        keys = apr_pstrcat(pool, keys, "<KeyDescriptor use=\"signing\">", key_info(idps[i], pool), "</KeyDescriptor>",
+                           NULL);
+    }
+    return es_bytes_of(
+        apr_pstrcat(pool, "<EntityDescriptor xmlns=\"" ES_NS_METADATA "\" entityID=\"", issuer,
+                    "\"><IDPSSODescriptor protocolSupportEnumeration=\"" ES_NS_PROTOCOL "\">", keys,
+                    "<SingleSignOnService Binding=\"urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect\" "
+                    "Location=\"https://login.example.com/tenant/saml2\"/></IDPSSODescriptor></EntityDescriptor>",
+                    NULL));
 }
 
 es_bytes_t idp_metadata(const idp_t *idp, apr_pool_t *pool)
 {
-    return es_bytes_of(apr_psprintf(
-        pool,
-        "<EntityDescriptor xmlns=\"" ES_NS_METADATA "\" entityID=\"" IDP_ISSUER "\">"
-        "<IDPSSODescriptor protocolSupportEnumeration=\"" ES_NS_PROTOCOL "\"><KeyDescriptor use=\"signing\">"
-        "<KeyInfo xmlns=\"" ES_NS_DSIG "\"><X509Data><X509Certificate>%s</X509Certificate></X509Data></KeyInfo>"
-        "</KeyDescriptor><SingleSignOnService Binding=\"urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect\" "
-        "Location=\"https://login.example.com/tenant/saml2\"/></IDPSSODescriptor></EntityDescriptor>",
-        idp->certificate));
+    return idp_document(&idp, 1, IDP_ISSUER, pool);
 }
 
 static const char *instant(apr_time_t time, apr_pool_t *pool)
@@ -83,7 +106,7 @@ static const char *attribute(const char *name, const char *value, apr_pool_t *po
     return value ? apr_psprintf(pool, " %s=\"%s\"", name, value) : "";
 }
 
-static const char *signature_template(const char *reference, apr_pool_t *pool)
+static const char *signature_template(const idp_t *idp, const char *reference, apr_pool_t *pool)
 {
     return apr_psprintf(pool,
                         "<Signature xmlns=\"" ES_NS_DSIG "\"><SignedInfo><CanonicalizationMethod "
@@ -93,12 +116,13 @@ static const char *signature_template(const char *reference, apr_pool_t *pool)
                         "Algorithm=\"http://www.w3.org/2000/09/xmldsig#enveloped-signature\"/><Transform "
                         "Algorithm=\"http://www.w3.org/2001/10/xml-exc-c14n#\"/></Transforms><DigestMethod "
                         "Algorithm=\"http://www.w3.org/2001/04/xmlenc#sha256\"/><DigestValue/></Reference></SignedInfo>"
-                        "<SignatureValue/></Signature>",
-                        reference);
+                        "<SignatureValue/>%s</Signature>",
+                        reference, key_info(idp, pool));
 }
 
-static const char *response_xml(const idp_response_t *about, const char *id, apr_pool_t *pool)
+static const char *response_xml(const idp_t *idp, const idp_response_t *about, const char *id, apr_pool_t *pool)
 {
+    const char *issuer = about->issuer ? about->issuer : IDP_ISSUER;
     const apr_time_t hour = apr_time_from_sec(3600);
     const char *answers = attribute("InResponseTo", about->request_id, pool);
     const char *now = instant(about->now, pool);
@@ -110,12 +134,11 @@ static const char *response_xml(const idp_response_t *about, const char *id, apr
     return apr_pstrcat(
         pool, "<samlp:Response ID=\"_r", id, "\" Version=\"2.0\" IssueInstant=\"", now, "\" Destination=\"",
         about->reply_url, "\"", answers, " xmlns:samlp=\"" ES_NS_PROTOCOL "\"><Issuer xmlns=\"" ES_NS_ASSERTION "\">",
-        IDP_ISSUER,
+        issuer,
         "</Issuer><samlp:Status><samlp:StatusCode Value=\"urn:oasis:names:tc:SAML:2.0:status:Success\"/>"
         "</samlp:Status><Assertion ID=\"",
-        id, "\" IssueInstant=\"", now,
-        "\" Version=\"2.0\" xmlns=\"" ES_NS_ASSERTION "\"><Issuer>" IDP_ISSUER "</Issuer>",
-        signature_template(id, pool),
+        id, "\" IssueInstant=\"", now, "\" Version=\"2.0\" xmlns=\"" ES_NS_ASSERTION "\"><Issuer>", issuer, "</Issuer>",
+        signature_template(idp, id, pool),
         "<Subject><NameID Format=\"urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress\">alice@example.com</NameID>"
         "<SubjectConfirmation Method=\"urn:oasis:names:tc:SAML:2.0:cm:bearer\"><SubjectConfirmationData",
         answers, " NotOnOrAfter=\"", until, "\" Recipient=\"", about->reply_url,
@@ -134,7 +157,7 @@ const char *idp_response(const idp_t *idp, const idp_response_t *about, apr_pool
     static int issued;
     const char *id = about->assertion_id ? about->assertion_id : apr_psprintf(pool, "_assertion-%d", ++issued);
     const xmlChar *ids[] = { (const xmlChar *)"ID", NULL };
-    const char *text = response_xml(about, id, pool);
+    const char *text = response_xml(idp, about, id, pool);
     xmlDocPtr doc = xmlReadMemory(text, (int)strlen(text), NULL, NULL, XML_PARSE_NONET);
     xmlSecDSigCtxPtr context = xmlSecDSigCtxCreate(NULL);
     xmlChar *signed_text;

@@ -16,13 +16,20 @@ typedef struct idp_t idp_t;
 /* Makes an RSA-2048 key and a self-signed certificate; freed with the pool. */
 idp_t *idp_make(apr_pool_t *pool);
 
+/* The same, with a certificate of this name and validity. */
+idp_t *idp_make_certificate(const char *name, apr_time_t not_before, apr_time_t not_after, apr_pool_t *pool);
+
 /* Its federation metadata. */
 es_bytes_t idp_metadata(const idp_t *idp, apr_pool_t *pool);
+
+/* The same of any issuer, with the certificates of several, in their order. */
+es_bytes_t idp_document(const idp_t *const *idps, int count, const char *issuer, apr_pool_t *pool);
 
 typedef struct {
     const char *reply_url, *audience;
     const char *request_id;             /* InResponseTo; NULL: unsolicited */
     const char *assertion_id;           /* NULL: a fresh one */
+    const char *issuer;                 /* NULL: IDP_ISSUER */
     const char *attributes;             /* XML inside AttributeStatement */
     apr_time_t now;                     /* issued; valid from 5 minutes before to 60 minutes after */
     apr_time_t session_not_on_or_after; /* 0: none */

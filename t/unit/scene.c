@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "scene.h"
 
+#include "person.h"
+
 #include "base/codec.h"
 #include "session/pending.h"
 #include "session/shm.h"
@@ -31,15 +33,11 @@ void scene_open(void)
     es_why_t why = ES_WHY_INIT;
     es_metadata_t *metadata;
     es_connection_t *connection;
-    es_request_conf_t asked;
-    es_request_t *request;
 
     scene_idp = idp_make(unit_pool);
     ck_assert_reason(es_metadata_load(&metadata, idp_metadata(scene_idp, unit_pool), &why, unit_pool), ES_OK, why);
     ck_assert_reason(es_connection_make(&connection, &conf, metadata, &why, unit_pool), ES_OK, why);
-    asked = (es_request_conf_t){ metadata->sso_url, connection->entity_id, connection->reply_url, NULL };
-    ck_assert_reason(es_request_make(&request, &asked, &why, unit_pool), ES_OK, why);
-    scene_site = (es_site_t){ .connection = connection, .request = request, .keep = LIFETIME };
+    scene_site = (es_site_t){ .connection = connection, .request = person_request(connection), .keep = LIFETIME };
     memset(&scene_key, 7, sizeof scene_key);
     scene_flow = (es_flow_t){
         .site = &scene_site, .key = &scene_key, .now = unit_time("2026-03-01T12:00:00Z"), .pool = unit_pool

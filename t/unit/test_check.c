@@ -29,7 +29,8 @@ static void make_good(void)
     memset(&assertion, 0, sizeof assertion);
     memset(confirmations, 0, sizeof confirmations);
     why.rv = ES_OK;
-    expected = (es_expected_t){ "https://sts.example/t/", ENTITY, ACS, REQUEST, NOW - SECONDS(120), SECONDS(180) };
+    expected =
+        (es_expected_t){ "https://sts.example/t/", ENTITY, ACS, REQUEST, NOW - SECONDS(120), SECONDS(180), NULL };
     response.issuer = assertion.issuer = "https://sts.example/t/";
     response.destination = ACS;
     response.in_response_to = REQUEST;
@@ -148,6 +149,40 @@ START_TEST(audience_of_every_restriction)
     parties(ES_AUDIENCE);
     others[0] = ENTITY;
     parties(ES_OK);
+}
+END_TEST
+
+/* One of several identifiers, each compared octet by octet: urn:, an explicit :443, spn:. */
+START_TEST(audience_of_several_identifiers)
+{
+    static const char *const identifiers[] = { "urn:amazon:cognito:sp:eu-west-1_AbC",
+                                               "https://x.example:443/saml/metadata",
+                                               "spn:c1d2e3f4-0a1b-4c2d-8e3f-405162738495", "c1d2e3f4", NULL };
+    static const char *const accepted[] = { ENTITY,
+                                            "urn:amazon:cognito:sp:eu-west-1_AbC",
+                                            "https://x.example:443/saml/metadata",
+                                            "spn:c1d2e3f4-0a1b-4c2d-8e3f-405162738495",
+                                            "c1d2e3f4",
+                                            "spn:c1d2e3f4" };
+    static const char *const refused[] = {
+        "urn:amazon:cognito:sp:eu-west-1_abc",     "https://x.example/saml/metadata",
+        "https://x.example:443/saml/metadata/",    "c1d2e3f4-0a1b-4c2d-8e3f-405162738495",
+        "spn:urn:amazon:cognito:sp:eu-west-1_AbC", ""
+    };
+    size_t i;
+
+    audiences[0] = identifiers[0];
+    parties(ES_AUDIENCE);
+    expected.audiences = identifiers;
+    for (i = 0; i < sizeof accepted / sizeof *accepted; i++) {
+        audiences[0] = accepted[i];
+        parties(ES_OK);
+    }
+    for (i = 0; i < sizeof refused / sizeof *refused; i++) {
+        audiences[0] = refused[i];
+        parties(ES_AUDIENCE);
+        sentence_has("EntraSAMLAudience");
+    }
 }
 END_TEST
 
@@ -459,6 +494,7 @@ Suite *suite_check(void)
     tcase_add_test(tcase, conditions);
     tcase_add_test(tcase, audience);
     tcase_add_test(tcase, audience_of_every_restriction);
+    tcase_add_test(tcase, audience_of_several_identifiers);
     tcase_add_test(tcase, audience_spn);
     tcase_add_test(tcase, confirmation);
     tcase_add_test(tcase, authn);

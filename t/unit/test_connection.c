@@ -62,6 +62,27 @@ START_TEST(defaults)
 END_TEST
 
 /* printf '%s\0%s' "$ISSUER" https://app.example.com/saml/metadata | sha256sum */
+/* Before the first metadata is fetched: what can be judged is judged, and nothing is guessed. */
+START_TEST(without_metadata)
+{
+    static const es_connection_id_t none;
+    es_connection_t *connection = NULL;
+    es_why_t why = ES_WHY_INIT;
+
+    ck_assert_reason(es_connection_make(&connection, &conf, NULL, &why, unit_pool), ES_OK, why);
+    ck_assert_str_eq(connection->reply_path, "/saml/acs");
+    ck_assert_str_eq(connection->entity_id, "https://app.example.com/saml/metadata");
+    ck_assert_str_eq(connection->tag, "-");
+    ck_assert_ptr_null(connection->issuer);
+    ck_assert_ptr_null(connection->metadata);
+    ck_assert_ptr_null(connection->session_cookie);
+    ck_assert_ptr_null(connection->binding_cookie);
+    ck_assert_mem_eq(&connection->id, &none, sizeof none);
+    conf.path = "saml";
+    ck_assert_reason(es_connection_make(&connection, &conf, NULL, &why, unit_pool), ES_CONFIG_PATH, why);
+}
+END_TEST
+
 START_TEST(identity)
 {
     const es_connection_t *connection = make();
@@ -438,6 +459,95 @@ END_TEST
 
 #define LOOP(tcase, test, list) tcase_add_loop_test(tcase, test, 0, (int)(sizeof list / sizeof list[0]))
 
+#define TENANT "7f3a1c52-9d4e-4b60-8a17-2c5d9e0b1f34"
+#define COMMON "https://sts.windows.net/{tenantid}/"
+
+static const char *const one_tenant[] = { "7F3A1C52-9D4E-4B60-8A17-2C5D9E0B1F34", NULL };
+
+/* Entra can be told to append the application's ID to the issuer; in what form, no document says. */
+START_TEST(issuer_by_directive)
+{
+    const es_connection_t *plain = make(), *said;
+
+    conf.issuer = ISSUER "c1d2e3f4-0a1b-4c2d-8e3f-405162738495";
+    said = make();
+    ck_assert_str_eq(said->issuer, conf.issuer);
+    ck_assert_ptr_eq(said->metadata, &metadata);
+    ck_assert(memcmp(&said->id, &plain->id, sizeof said->id) != 0);
+    conf.issuer = "urn:x:y";
+    ck_assert_str_eq(make()->issuer, "urn:x:y");
+    conf.issuer = "";
+    refuse(ES_CONFIG_ISSUER, "empty");
+    conf.issuer = "a b";
+    refuse(ES_CONFIG_ISSUER, "a b");
+    conf.issuer = memset(apr_pcalloc(unit_pool, 1026), 'i', 1025);
+    refuse(ES_CONFIG_ISSUER, "1024");
+}
+END_TEST
+
+START_TEST(further_audiences)
+{
+    const char *list[] = { "urn:amazon:cognito:sp:eu-west-1_AbC", "https://x.example:443/saml/metadata",
+                           "spn:c1d2e3f4-0a1b-4c2d-8e3f-405162738495", NULL };
+
+    ck_assert_ptr_null(make()->audiences);
+    conf.audiences = list;
+    ck_assert_str_eq(make()->audiences[0], "urn:amazon:cognito:sp:eu-west-1_AbC");
+    ck_assert_str_eq(make()->audiences[1], "https://x.example:443/saml/metadata");
+    ck_assert_str_eq(make()->audiences[2], "spn:c1d2e3f4-0a1b-4c2d-8e3f-405162738495");
+    ck_assert_ptr_null(make()->audiences[3]);
+    list[1] = "";
+    refuse(ES_CONFIG_AUDIENCE, "empty");
+    list[1] = "a\tb";
+    refuse(ES_CONFIG_AUDIENCE, "white space");
+}
+END_TEST
+
+START_TEST(tenants)
+{
+    static const char *const wrong[] = { TENANT, "contoso.com", NULL };
+
+    ck_assert_ptr_null(make()->tenants);
+    conf.tenants = one_tenant;
+    ck_assert_str_eq(make()->tenants[0], TENANT);
+    ck_assert_ptr_null(make()->tenants[1]);
+    conf.tenants = wrong;
+    refuse(ES_CONFIG_TENANTS, "contoso.com");
+}
+END_TEST
+
+static es_rv_t make_common(es_connection_t **connection, const char *issuer, es_why_t *why)
+{
+    es_metadata_t *common = apr_pmemdup(unit_pool, &metadata, sizeof metadata);
+
+    common->issuer = issuer;
+    *why = ES_WHY_INIT;
+    return es_connection_make(connection, &conf, common, why, unit_pool);
+}
+
+START_TEST(the_document_of_all_tenants)
+{
+    es_connection_t *connection = NULL, *other;
+    es_why_t why;
+
+    ck_assert_reason(make_common(&connection, COMMON, &why), ES_METADATA_COMMON, why);
+    ck_assert_reason(make_common(&connection, "https://sts.windows.net/{tenant}/", &why), ES_METADATA_COMMON, why);
+    conf.issuer = ISSUER; /* says what is expected, and not who signs: every tenant does */
+    ck_assert_reason(make_common(&connection, COMMON, &why), ES_METADATA_COMMON, why);
+    conf.issuer = COMMON; /* a tenant's document, and the issuer of all */
+    ck_assert_reason(make_common(&connection, ISSUER, &why), ES_METADATA_COMMON, why);
+    ck_assert_ptr_null(connection);
+    conf.issuer = NULL;
+    conf.tenants = one_tenant;
+    ck_assert_reason(make_common(&connection, COMMON, &why), ES_OK, why);
+    ck_assert_str_eq(connection->issuer, COMMON);
+    /* whoever is admitted: the connection is the application's, and stays the same */
+    conf.tenants = (const char *const[]){ TENANT, "2f277f1e-e5f1-4f62-b595-79c2d13afda4", NULL };
+    ck_assert_reason(make_common(&other, COMMON, &why), ES_OK, why);
+    ck_assert(memcmp(&connection->id, &other->id, sizeof other->id) == 0);
+}
+END_TEST
+
 Suite *suite_connection(void)
 {
     Suite *suite = suite_create("connection");
@@ -445,6 +555,7 @@ Suite *suite_connection(void)
 
     tcase_add_checked_fixture(tcase, reset, NULL);
     tcase_add_test(tcase, defaults);
+    tcase_add_test(tcase, without_metadata);
     tcase_add_test(tcase, identity);
     tcase_add_test(tcase, identity_of_another);
     tcase_add_test(tcase, server_port);
@@ -464,5 +575,9 @@ Suite *suite_connection(void)
     tcase_add_test(tcase, remote_user);
     tcase_add_test(tcase, clash_of_endpoints);
     tcase_add_test(tcase, clash_with_default_page);
+    tcase_add_test(tcase, issuer_by_directive);
+    tcase_add_test(tcase, further_audiences);
+    tcase_add_test(tcase, tenants);
+    tcase_add_test(tcase, the_document_of_all_tenants);
     return suite;
 }

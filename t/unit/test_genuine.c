@@ -8,6 +8,7 @@
 #include "base/codec.h"
 #include "entra/claims.h"
 #include "entra/metadata.h"
+#include "entra/stranger.h"
 #include "saml/check.h"
 
 #include <apr_strings.h>
@@ -116,7 +117,7 @@ START_TEST(tenant_key_2018)
                               "2018-04-14T09:59:02Z",
                               { "https://sts.windows.net/682febe8-021b-4fde-ac09-e60085f05181/",
                                 "https://zb2.zerobuzz.net:60443/authresp", "https://zb2.zerobuzz.net:60443/authresp",
-                                "idcf2299ac551b42f1aa9b88804ed308c2", unit_time("2018-04-14T09:58:30Z"), SKEW },
+                                "idcf2299ac551b42f1aa9b88804ed308c2", unit_time("2018-04-14T09:58:30Z"), SKEW, NULL },
                               "xJxdqS8W2UXawbZZqpGFXKG4uEmO5GjijKD2RkMipBo",
                               "fisxt1@azurewire.onmicrosoft.com",
                               7 };
@@ -136,7 +137,8 @@ START_TEST(guest_2019)
                               "2019-02-28T18:30:00Z",
                               { "https://sts.windows.net/c2150111-3c44-4508-9f08-790cb4032a23/",
                                 "https://local.fusionauth.io", "https://local.fusionauth.io/oauth2/callback",
-                                "id31f83b35-5954-4b67-acf8-763c15fc3aac", unit_time("2019-02-28T18:29:00Z"), SKEW },
+                                "id31f83b35-5954-4b67-acf8-763c15fc3aac", unit_time("2019-02-28T18:29:00Z"), SKEW,
+                                NULL },
                               "brian_inversoft.com#EXT#@brianinversoft.onmicrosoft.com",
                               "brian_inversoft.com#EXT#@brianinversoft.onmicrosoft.com",
                               10 };
@@ -159,7 +161,7 @@ START_TEST(after_rollover_2021)
                               { "https://sts.windows.net/2f277f1e-e5f1-4f62-b595-79c2d13afda4/",
                                 "https://api.test.badgr.com/account/saml2/saml2.egcc/acs/",
                                 "https://api.test.badgr.com/account/saml2/saml2.egcc/acs/", "id-dxvhOj4HsG9rlVDVx",
-                                unit_time("2021-04-09T12:52:50Z"), SKEW },
+                                unit_time("2021-04-09T12:52:50Z"), SKEW, NULL },
                               "SDent1234@student.egcc.edu",
                               "SDent1234@student.egcc.edu",
                               10 };
@@ -169,6 +171,74 @@ START_TEST(after_rollover_2021)
         /* the metadata of before the rollover */
         refused(sample.name, "metadata/appid-2021-before-rollover-reformatted.xml", ES_SIGNATURE_KEY_UNKNOWN);
     }
+}
+END_TEST
+
+/* Every genuine response against every genuine document and certificate: it verifies with what holds its key, and with
+ * nothing else. The sibling is the commonest mistake: the tenant's document for the application's, an old one for a new.
+ */
+START_TEST(siblings)
+{
+    static const struct {
+        const char *response, *key; /* the first digits of its thumbprint */
+    } responses[] = {
+        { "responses/resp-2018-tenant-key.xml", "1528A6B8" },
+        { "responses/resp-2019-app-key-guest.xml", "17CAE8E1" },
+        { "responses/resp-2021-app-key-after-rollover.xml", "D11FF58F" },
+    };
+    static const char *const documents[] = {
+        "metadata/appid-2019-bom.xml",
+        "metadata/appid-2021-before-rollover-reformatted.xml",
+        "metadata/common-2017-three-certs.xml",
+        "metadata/common-2017b-reformatted.xml",
+        "metadata/tenant-2013-crlf-reformatted.xml",
+        "metadata/tenant-2018-two-certs.xml",
+        "metadata/tenant-2019-three-certs-reformatted.xml",
+        "certs/17cae8e1.pem",
+        "certs/d11ff58f.pem",
+    };
+    size_t i;
+    int verified = 0;
+
+    for (i = 0; unit_fixture("") && i < sizeof documents / sizeof *documents; i++) {
+        const char *name = responses[_i].response;
+        const char *thumbprints = es_keys_thumbprints(keys_of(documents[i]), unit_pool);
+        es_response_t *response = NULL;
+        es_why_t why = ES_WHY_INIT;
+        const es_rv_t rv = load(&response, name, documents[i], &why);
+
+        if (strstr(thumbprints, responses[_i].key)) {
+            ck_assert_reason(rv, ES_OK, why);
+            verified++;
+        } else {
+            ck_assert_reason(rv, ES_SIGNATURE_KEY_UNKNOWN, why);
+            ck_assert_msg(strstr(why.text, responses[_i].key) && strstr(why.text, thumbprints), "%s", why.text);
+        }
+    }
+    ck_assert_int_eq(verified, unit_fixture("") ? 1 : 0);
+}
+END_TEST
+
+/* "Tenant metadata instead of ?appid=" is told from a stale document. */
+START_TEST(mixed_up_2019)
+{
+    es_response_t *response = NULL;
+    es_why_t why = ES_WHY_INIT, stale = ES_WHY_INIT;
+    const char *advice;
+
+    if (!unit_fixture("")) {
+        return;
+    }
+    ck_assert_reason(load(&response, "responses/resp-2019-app-key-guest.xml",
+                          "metadata/tenant-2019-three-certs-reformatted.xml", &why),
+                     ES_SIGNATURE_KEY_UNKNOWN, why);
+    advice = es_stranger_advice(keys_of("metadata/tenant-2019-three-certs-reformatted.xml"), why.text);
+    ck_assert_ptr_nonnull(advice);
+    ck_assert_ptr_nonnull(strstr(advice, "?appid="));
+    ck_assert_reason(load(&response, "responses/resp-2021-app-key-after-rollover.xml",
+                          "metadata/appid-2021-before-rollover-reformatted.xml", &stale),
+                     ES_SIGNATURE_KEY_UNKNOWN, stale);
+    ck_assert_ptr_null(es_stranger_advice(keys_of("metadata/appid-2021-before-rollover-reformatted.xml"), stale.text));
 }
 END_TEST
 
@@ -288,6 +358,8 @@ Suite *suite_genuine(void)
     tcase_add_test(tcase, tenant_key_2018);
     tcase_add_test(tcase, guest_2019);
     tcase_add_test(tcase, after_rollover_2021);
+    tcase_add_loop_test(tcase, siblings, 0, 3);
+    tcase_add_test(tcase, mixed_up_2019);
     tcase_add_test(tcase, form_field_2019);
     tcase_add_test(tcase, shape_only);
     tcase_add_test(tcase, carriage_return);

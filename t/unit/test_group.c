@@ -69,9 +69,9 @@ START_TEST(names_are_found_exactly)
 {
     const es_groups_t *groups = make_groups();
 
-    ck_assert_str_eq(es_groups_find(groups, "Finance"), "0A1B2C3D-4E5F-6071-8293-A4B5C6D7E8F9");
+    ck_assert_str_eq(es_groups_find(groups, "Finance"), FINANCE);
     ck_assert_str_eq(es_groups_find(groups, "Money & more"), es_groups_find(groups, "Finance"));
-    ck_assert_str_eq(es_groups_find(groups, "Audit"), "5B7C2D10-6A3E-4F48-9D21-7E8F90A1B2C3");
+    ck_assert_str_eq(es_groups_find(groups, "Audit"), AUDIT);
     ck_assert_ptr_null(es_groups_find(groups, "finance"));
     ck_assert_ptr_null(es_groups_find(groups, "Financ"));
     ck_assert_ptr_null(es_groups_find(groups, ""));

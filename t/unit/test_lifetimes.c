@@ -11,6 +11,7 @@
  *     was set back by more; while a clock is wrong by more than a message lives, nobody can sign in.
  */
 #include "idp.h"
+#include "person.h"
 #include "unit.h"
 
 #include "base/codec.h"
@@ -47,18 +48,14 @@ static void open_site(void)
     es_why_t why = ES_WHY_INIT;
     es_connection_t *connection;
     es_metadata_t *metadata;
-    es_request_conf_t asked;
-    es_request_t *request;
 
     idp = idp_make(unit_pool);
     ck_assert_reason(es_metadata_load(&metadata, idp_metadata(idp, unit_pool), &why, unit_pool), ES_OK, why);
     ck_assert_reason(es_connection_make(&connection, &conf, metadata, &why, unit_pool), ES_OK, why);
-    asked = (es_request_conf_t){ metadata->sso_url, connection->entity_id, connection->reply_url, NULL };
-    ck_assert_reason(es_request_make(&request, &asked, &why, unit_pool), ES_OK, why);
     ck_assert(connection->skew == SKEW);
     ck_assert_reason(es_shm_format(memory, size, &why), ES_OK, why);
     ck_assert_reason(es_shm_attach(&shm, memory, size, &why, unit_pool), ES_OK, why);
-    site = (es_site_t){ .connection = connection, .request = request, .keep = 3 * LIFETIME };
+    site = (es_site_t){ .connection = connection, .request = person_request(connection), .keep = 3 * LIFETIME };
     memset(&key, 7, sizeof key);
     noon = unit_time("2026-03-01T12:00:00Z");
     flow = (es_flow_t){ .site = &site, .store = es_shm_store(shm), .key = &key, .now = noon, .pool = unit_pool };

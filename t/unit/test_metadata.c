@@ -329,10 +329,6 @@ START_TEST(issuers)
     refuse(apr_pstrcat(unit_pool, entity("a&#10;b"), rest, NULL), ES_METADATA_INVALID, "white space");
     refuse(apr_pstrcat(unit_pool, "<EntityDescriptor xmlns=\"" ES_NS_METADATA "\">", rest, NULL), ES_METADATA_INVALID,
            "entityID");
-    refuse(apr_pstrcat(unit_pool, entity("https://sts.windows.net/{tenantid}/"), rest, NULL), ES_METADATA_COMMON,
-           "{tenantid}");
-    refuse(apr_pstrcat(unit_pool, entity("https://sts.windows.net/{tenant}/"), rest, NULL), ES_METADATA_COMMON,
-           "{tenant}");
     ck_assert_str_eq(load_text(apr_pstrcat(unit_pool, entity("urn:a&amp;b"), rest, NULL))->issuer, "urn:a&b");
 }
 END_TEST
@@ -410,6 +406,14 @@ static const struct {
       LOGIN("c2150111-3c44-4508-9f08-790cb4032a23"),
       "37E942D27FBD0C02EAC21B876271D0EB719E0977, 1C1C65F6601EEA0C5ABC291CA0E5364C7B0335AD, "
       "33AA57ED11E8ADA2ECA6B7C97910A34B1B944617" },
+    { "common-2017-three-certs", STS("{tenantid}"), LOGIN("common"),
+      "6B740DD01652EECE2737E05DAE36C5D18FCB74C3, "
+      "CF4DFDCDDB05BA2CE905F0552B54E7DB940760ED, "
+      "D92E120951ACF1283D2D2E80A8B22AE83A56FA0F" },
+    { "common-2017b-reformatted", STS("{tenantid}"), LOGIN("common"),
+      "D8A55CBB3A8089D38BA9649AA25EF0805446098A, "
+      "C78EFCC723A996C3351FB35793B4B1D7BC75BA97, "
+      "D92E120951ACF1283D2D2E80A8B22AE83A56FA0F" },
 };
 #define N_GENUINE (int)(sizeof genuine / sizeof genuine[0])
 
@@ -430,19 +434,36 @@ START_TEST(genuine_documents)
 }
 END_TEST
 
-START_TEST(genuine_common_documents)
+/* Whose it is, and whether it is whose it was. */
+START_TEST(successors)
 {
-    static const char *const files[] = { "metadata/common-2017-three-certs.xml",
-                                         "metadata/common-2017b-reformatted.xml" };
-    const char *path = unit_fixture(files[_i]);
-    es_metadata_t *metadata = NULL;
+    static const struct {
+        const char *issuer, *tenant, *before;
+        es_rv_t rv;
+    } rows[] = {
+        { ISSUER, NULL, NULL, ES_OK },
+        { ISSUER, NULL, ISSUER, ES_OK },
+        { ISSUER, "7f3a1c52-9d4e-4b60-8a17-2c5d9e0b1f34", ISSUER, ES_OK },
+        { ISSUER, "7F3A1C52-9D4E-4B60-8A17-2C5D9E0B1F34", NULL, ES_OK },
+        { ISSUER, "contoso.com", NULL, ES_OK }, /* the issuer tells no domain */
+        { ISSUER, "7f3a1c52-9d4e-4b60-8a17-2c5d9e0b1f35", NULL, ES_METADATA_TENANT },
+        { "https://sts.windows.net/7f3a1c52-9d4e-4b60-8a17-2c5d9e0b1f34", "7f3a1c52-9d4e-4b60-8a17-2c5d9e0b1f34", NULL,
+          ES_OK },
+        { "https://sts.windows.net/07f3a1c52-9d4e-4b60-8a17-2c5d9e0b1f34/", "7f3a1c52-9d4e-4b60-8a17-2c5d9e0b1f34",
+          NULL, ES_METADATA_TENANT },
+        { "https://sts.windows.net/{tenantid}/", "7f3a1c52-9d4e-4b60-8a17-2c5d9e0b1f34", NULL, ES_METADATA_TENANT },
+        { "https://sts.windows.net/{tenantid}/", NULL, "https://sts.windows.net/{tenantid}/", ES_OK },
+        { ISSUER, NULL, "https://sts.windows.net/{tenantid}/", ES_METADATA_ISSUER },
+        { ISSUER, NULL, "https://STS.windows.net/7f3a1c52-9d4e-4b60-8a17-2c5d9e0b1f34/", ES_METADATA_ISSUER },
+        { "", "7f3a1c52-9d4e-4b60-8a17-2c5d9e0b1f34", NULL, ES_METADATA_TENANT },
+    };
+    const es_metadata_t metadata = { .issuer = rows[_i].issuer };
     es_why_t why = ES_WHY_INIT;
 
-    if (path) {
-        ck_assert_reason(es_metadata_load(&metadata, unit_file(path), &why, unit_pool), ES_METADATA_COMMON, why);
-    }
+    ck_assert_reason(es_metadata_check(&metadata, rows[_i].tenant, rows[_i].before, &why, unit_pool), rows[_i].rv, why);
 }
 END_TEST
+#define N_SUCCESSORS 13
 
 Suite *suite_metadata(void)
 {
@@ -466,9 +487,9 @@ Suite *suite_metadata(void)
     tcase_add_test(tcase, dressing);
     tcase_add_test(tcase, one_mebibyte);
     tcase_add_test(tcase, document_may_go);
+    tcase_add_loop_test(tcase, successors, 0, N_SUCCESSORS);
 
     tcase = unit_case(suite, "genuine");
     tcase_add_loop_test(tcase, genuine_documents, 0, N_GENUINE);
-    tcase_add_loop_test(tcase, genuine_common_documents, 0, 2);
     return suite;
 }

@@ -5,6 +5,7 @@
  */
 #include "unit.h"
 
+#include "entra/issuer.h"
 #include "saml/check.h"
 #include "xml/decrypt.h"
 
@@ -89,7 +90,7 @@ static const es_pair_t *const *our_pairs(const char *car, const char *facts)
 
 static es_expected_t expected_of(const char *car, const char *facts)
 {
-    es_expected_t expected;
+    es_expected_t expected = { 0 };
 
     expected.issuer = value_of(car, facts, "idp");
     expected.entity_id = value_of(car, facts, "entity");
@@ -100,10 +101,23 @@ static es_expected_t expected_of(const char *car, const char *facts)
     return expected;
 }
 
+/* The tenants that a side-car admits; NULL where it names none. */
+static const char *const *tenants_of(const char *car)
+{
+    apr_array_header_t *tenants = values_of(car, "tenant");
+
+    if (tenants->nelts == 0) {
+        return NULL;
+    }
+    APR_ARRAY_PUSH(tenants, const char *) = NULL;
+    return (const char *const *)tenants->elts;
+}
+
 /* The order of flow/acs.c. */
 static es_rv_t judge(const es_assertion_t **read, es_bytes_t field, const es_pair_t *const *pairs,
-                     const es_expected_t *expected, int is_fresh, apr_time_t now, es_why_t *why)
+                     es_expected_t *expected, const char *const *tenants, int is_fresh, apr_time_t now, es_why_t *why)
 {
+    const char *issuer = tenants ? "https://sts.windows.net/{tenantid}/" : expected->issuer;
     es_response_t *response;
     es_assertion_t *assertion;
     apr_time_t not_after;
@@ -111,6 +125,7 @@ static es_rv_t judge(const es_assertion_t **read, es_bytes_t field, const es_pai
 
     if ((rv = es_response_load(&response, field, trusted_keys(), pairs, why, unit_pool)) != ES_OK ||
         (rv = es_assertion_read(&assertion, response->proof, why, unit_pool)) != ES_OK ||
+        (rv = es_issuer_expect(&expected->issuer, issuer, tenants, assertion, why, unit_pool)) != ES_OK ||
         (rv = es_check_parties(response, assertion, expected, why)) != ES_OK ||
         (rv = es_check_request(response, assertion, expected, why)) != ES_OK ||
         (rv = es_check_times(&not_after, response, assertion, expected, now, why)) != ES_OK ||
@@ -183,14 +198,14 @@ START_TEST(vector)
 {
     const char *name = APR_ARRAY_IDX(names, _i, const char *);
     const char *facts = text_file("facts.txt"), *car = text_file(apr_pstrcat(unit_pool, name, ".txt", NULL));
-    const es_expected_t expected = expected_of(car, facts);
+    es_expected_t expected = expected_of(car, facts);
     const char *wanted = value_of(car, "", "reason"), *got;
     const es_assertion_t *assertion = NULL;
     es_why_t why = ES_WHY_INIT;
     es_bytes_t field = signed_file(apr_pstrcat(unit_pool, name, ".field", NULL));
 
-    got = es_reason(judge(&assertion, field, our_pairs(car, facts), &expected, values_of(car, "fresh")->nelts > 0,
-                          unit_time(value_of(car, facts, "now")), &why))
+    got = es_reason(judge(&assertion, field, our_pairs(car, facts), &expected, tenants_of(car),
+                          values_of(car, "fresh")->nelts > 0, unit_time(value_of(car, facts, "now")), &why))
               ->code;
     ck_assert_msg(strcmp(got, wanted) == 0, "%s: expected %s, got %s: %s", name, wanted, got, why.text);
     if (assertion) {

@@ -25,7 +25,7 @@ from vectors import tamper, template  # noqa: E402
 
 TRUSTED = ("signing", "second")
 OURS = ("ours", "ours-second")
-EXPECTED = ("reason", "entity", "request", "started", "decryption", "fresh", "name-id", "claim", "count")
+EXPECTED = ("reason", "entity", "request", "started", "decryption", "fresh", "tenant", "name-id", "claim", "count")
 
 
 PARSER = etree.XMLParser(huge_tree=True, resolve_entities=False)

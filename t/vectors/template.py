@@ -24,7 +24,7 @@ class SideCar:
 
     WORDS = (
         "reason why from edit key key-of over plain pad encrypt after field entity request started decryption fresh"
-        " name-id claim count".split()
+        " tenant name-id claim count".split()
     )
 
     def __init__(self, path):

@@ -37,6 +37,7 @@ static const unit_t time_units[] = { { "", SECONDS(1) },  { "ms", 1000 },
 static const unit_t number_units[] = { { "", 1 }, { NULL, 0 } };
 static const unit_t size_units[] = { { "", 1 }, { "K", KIB(1) }, { "M", MIB(1) }, { "G", GIB(1) }, { NULL, 0 } };
 
+static const char *const flags[] = { "off", "on", NULL };
 static const char *const when_full[] = { "evict", "refuse", NULL };
 static const char *const unauthenticated[] = { "auto", "redirect", "401", NULL };
 
@@ -70,6 +71,10 @@ const command_rec mes_conf_directives[] = {
     SERVER("EntraSAMLPageTemplate", "FILE: an HTML page for refusals", .kind = KIND_FILE, .slot = MES_PAGE_TEMPLATE),
     SERVER("EntraSAMLSessionsPerUser", "NUMBER, 0 to 1000: how many sessions one user may have, 0 for any number",
            .kind = KIND_NUMBER, .slot = MES_SESSIONS_PER_USER, .min = 0, .max = 1000, .fallback = 0),
+    SERVER("EntraSAMLSingleLogout", "on or off: a sign-out here goes on to Entra", .kind = KIND_CHOICE,
+           .slot = MES_SINGLE_LOGOUT, .choices = flags, .fallback = 1),
+    SERVER("EntraSAMLUnsignedLogout", "on or off: Entra's sign-out messages need no signature", .kind = KIND_CHOICE,
+           .slot = MES_UNSIGNED_LOGOUT, .choices = flags, .fallback = 0),
     MAIN_SERVER("EntraSAMLStateDirectory", "DIRECTORY: for key file and sessions", .kind = KIND_FILE,
                 .slot = MES_STATE_DIRECTORY),
     MAIN_SERVER("EntraSAMLSharedMemory", "SIZE, 2M to 64G: room for sessions", .kind = KIND_SIZE,

@@ -106,6 +106,14 @@ static es_rv_t make_connection(es_connection_t **connection, const mes_server_t 
     return es_connection_make(connection, &said, metadata, why, pool);
 }
 
+/* To whom single logout talks; NULL where the metadata does not say. */
+static const es_signoff_t *make_signoff(const es_connection_t *connection, apr_pool_t *pool)
+{
+    const es_signoff_t signoff = { connection->metadata->slo_url, connection->entity_id };
+
+    return signoff.slo_url ? apr_pmemdup(pool, &signoff, sizeof signoff) : NULL;
+}
+
 static es_rv_t make_site(const mes_site_t **site, const mes_server_t *conf, const mes_state_t *state,
                          const char *const *names, es_why_t *why, apr_pool_t *pool)
 {
@@ -121,13 +129,16 @@ static es_rv_t make_site(const mes_site_t **site, const mes_server_t *conf, cons
         (rv = es_request_metadata(&made->metadata, connection->entity_id, connection->reply_url, connection->logout_url,
                                   why, pool)) != ES_OK ||
         (rv = es_claims_check_aliases(made->flow.aliases, made->flow.n_aliases, why)) != ES_OK ||
-        (rv = mes_pages_load(&made->template, &made->policy, conf->value[MES_PAGE_TEMPLATE].text, why, pool)) !=
-            ES_OK) {
+        (rv = mes_pages_load(&made->template, &made->policy, conf->value[MES_PAGE_TEMPLATE].text,
+                             connection->metadata->slo_url, why, pool)) != ES_OK) {
         return rv;
     }
     made->flow.connection = connection;
     made->flow.request = request;
     made->flow.keep = conf->keep;
+    made->flow.signoff = make_signoff(connection, pool);
+    made->flow.single_logout = (int)conf->value[MES_SINGLE_LOGOUT].number;
+    made->flow.unsigned_logout = (int)conf->value[MES_UNSIGNED_LOGOUT].number;
     made->flow.sessions_per_user = (int)conf->value[MES_SESSIONS_PER_USER].number;
     made->connection = connection;
     made->state = state;

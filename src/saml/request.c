@@ -2,6 +2,8 @@
 #include "saml/request.h"
 
 #include "base/codec.h"
+#include "xml/datetime.h"
+#include "xml/xml.h"
 
 #include <apr_strings.h>
 #include <glib.h>
@@ -61,19 +63,6 @@ static LassoNode *make_node(const char *sso_url, const char *entity_id, const ch
     return node;
 }
 
-/* The XML of a tree, without declaration and white space. */
-static const char *write_node(xmlNodePtr node, apr_pool_t *pool)
-{
-    xmlBufferPtr buffer = xmlBufferCreate();
-    const char *xml = NULL;
-
-    if (buffer && xmlNodeDump(buffer, NULL, node, 0, 0) > 0) {
-        xml = apr_pstrmemdup(pool, (const char *)xmlBufferContent(buffer), (apr_size_t)xmlBufferLength(buffer));
-    }
-    xmlBufferFree(buffer);
-    return xml;
-}
-
 /* lasso writes ForceAuthn="false" and IsPassive="false" whether wanted or not; the defaults of SAML core 3.4.1 need no
  * words. */
 static const char *write_request(LassoNode *node, apr_pool_t *pool)
@@ -84,7 +73,7 @@ static const char *write_request(LassoNode *node, apr_pool_t *pool)
     if (tree) {
         xmlUnsetProp(tree, BAD_CAST "ForceAuthn");
         xmlUnsetProp(tree, BAD_CAST "IsPassive");
-        xml = write_node(tree, pool);
+        xml = es_xml_write(tree, pool);
         xmlFreeNode(tree);
     }
     return xml;
@@ -123,26 +112,14 @@ const char *es_request_id_text(const es_request_id_t *id, apr_pool_t *pool)
     return apr_pstrcat(pool, "_", es_codec_hex(es_bytes(id->octet, sizeof id->octet), pool), NULL);
 }
 
-/* xs:dateTime in UTC (SAML core 1.3.3), whole seconds, as long as the mark. */
-static void write_instant(char *out, apr_time_t now)
-{
-    char text[128];
-    apr_time_exp_t tm;
-
-    apr_time_exp_gmt(&tm, now);
-    apr_snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-                 tm.tm_hour, tm.tm_min, tm.tm_sec);
-    memcpy(out, text, strlen(INSTANT_MARK));
-}
-
 const char *es_request_url(const es_request_t *request, const es_request_id_t *id, const char *relay_state,
                            apr_time_t now, apr_pool_t *pool)
 {
-    char *xml = apr_pstrmemdup(pool, request->xml, request->len);
+    char *xml = apr_pstrmemdup(pool, request->xml, request->len), instant[ES_DATETIME_LEN];
     es_bytes_t packed;
 
     memcpy(xml + request->id_at, es_request_id_text(id, pool), strlen(ID_MARK));
-    write_instant(xml + request->instant_at, now);
+    memcpy(xml + request->instant_at, es_datetime_write(instant, now), strlen(INSTANT_MARK));
     packed = es_codec_deflate(es_bytes(xml, request->len), pool);
     return apr_pstrcat(pool, request->url, es_codec_url_encode(es_codec_base64_encode(packed, pool), pool),
                        relay_state ? "&RelayState=" : NULL, relay_state ? es_codec_url_encode(relay_state, pool) : NULL,
@@ -193,7 +170,7 @@ es_rv_t es_request_metadata(const char **xml, const char *entity_id, const char 
     }
     root = xmlNewNode(NULL, BAD_CAST "EntityDescriptor");
     if (root && fill_descriptor(root, entity_id, reply_url, logout_url)) {
-        written = write_node(root, pool);
+        written = es_xml_write(root, pool);
     }
     xmlFreeNode(root);
     if (!written) {

@@ -19,6 +19,7 @@ class Application:
     identifiers   Identifier (Entity ID), one or more; compared letter by letter
     reply_urls    Reply URL (Assertion Consumer Service URL); the first is the default
     sign_on_url   Sign on URL: what My Apps opens; without one it posts a response that nobody asked for
+    logout_url    Logout Url: where the messages of single logout go; without one the application hears of none
     sign          Signing Option: SIGN_ASSERTION (the portal's default), SIGN_RESPONSE or SIGN_BOTH
     digest        Signing Algorithm: "sha256" or "sha1"
     name_id       Unique User Identifier: an attribute of User, or "pairwise" for the opaque one
@@ -31,6 +32,7 @@ class Application:
     reply_urls: list
     name: str = "Application"
     sign_on_url: str = ""
+    logout_url: str = ""
     sign: str = SIGN_ASSERTION
     digest: str = "sha256"
     name_id: str = "upn"

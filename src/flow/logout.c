@@ -9,6 +9,8 @@
 #include "saml/logout.h"
 #include "session/leaving.h"
 
+#define URL_MAX 2048 /* as for the sign-on: what every browser, proxy and Entra takes */
+
 /* Whoever signs out and in again within a minute has lost no cookie. */
 static void forget_visits(es_answer_t *answer, const es_flow_t *flow)
 {
@@ -58,11 +60,12 @@ static es_rv_t end_sessions(int *ended, int *found, es_session_t *session, const
     return rv;
 }
 
-static es_rv_t ask_entra(const char **location, const es_flow_t *flow, const es_session_t *session, const char *landing,
-                         es_why_t *why)
+/* A request that ends on this page, "" for the one that says so. */
+static es_rv_t write_request(const char **location, const es_flow_t *flow, const es_session_t *session,
+                             const char *landing, es_why_t *why)
 {
     const es_signoff_user_t user = { session->name_id, session->name_id_format, session->session_index };
-    es_leaving_t leaving = { .connection = flow->site->connection->id, .landing = landing ? landing : "" };
+    es_leaving_t leaving = { .connection = flow->site->connection->id, .landing = landing };
     es_request_id_t id;
     const char *relay_state;
     es_rv_t rv;
@@ -76,6 +79,22 @@ static es_rv_t ask_entra(const char **location, const es_flow_t *flow, const es_
     }
     return es_signoff_request(location, flow->site->signoff, &user, es_request_id_text(&id, flow->pool), relay_state,
                               flow->now, why, flow->pool);
+}
+
+/* Entra refuses a query that is too long (AADSTS90015): then the user does without the page to return to. */
+static es_rv_t ask_entra(const char **location, const es_flow_t *flow, const es_session_t *session, const char *landing,
+                         es_why_t *why)
+{
+    const char *url;
+    es_rv_t rv = write_request(&url, flow, session, landing ? landing : "", why);
+
+    if (rv == ES_OK && landing && strlen(url) > URL_MAX) {
+        rv = write_request(&url, flow, session, "", why);
+    }
+    if (rv == ES_OK) {
+        *location = url;
+    }
+    return rv;
 }
 
 es_rv_t es_logout_start(es_answer_t *answer, int *ended, const es_flow_t *flow, const char *landing, int asks,

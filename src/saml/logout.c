@@ -218,11 +218,12 @@ es_rv_t es_logout_check(apr_time_t *not_after, const es_logout_t *logout, const 
         return es_fail(why, ES_LOGOUT_DESTINATION, "Destination is %.300s, our logout URL is %.300s",
                        logout->destination ? logout->destination : "missing", expected->logout_url);
     }
-    if (logout->issue_instant > now + expected->skew || now >= end + expected->skew) {
+    if (logout->issue_instant > now + expected->skew) {
         return fail_time(why, "IssueInstant", logout->issue_instant, now, expected->skew);
     }
     if (now >= until + expected->skew) {
-        return fail_time(why, "NotOnOrAfter", logout->not_on_or_after, now, expected->skew);
+        return fail_time(why, until < end ? "NotOnOrAfter" : "IssueInstant",
+                         until < end ? until : logout->issue_instant, now, expected->skew);
     }
     *not_after = apr_time_from_sec(apr_time_sec(until + expected->skew + APR_USEC_PER_SEC - 1));
     return ES_OK;

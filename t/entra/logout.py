@@ -102,6 +102,11 @@ def _alter(pairs):
     message[1] = escape(_pack(re.sub(rb' ID="_[^"]*"', b' ID="_altered"', xml, 1)))
 
 
+def _cut(pairs):
+    """Half of the message, and no half of an escape."""
+    pairs[0][1] = re.sub("%[0-9a-f]?$", "", pairs[0][1][: len(pairs[0][1]) // 2])
+
+
 TAMPERS = {
     # Said wrongly, but properly signed
     "stale": setting(issued=lambda said: said.issued - HOUR),
@@ -119,7 +124,7 @@ TAMPERS = {
     "altered": Tamper(query=_alter),
     "no-algorithm": Tamper(query=lambda pairs: pairs.pop()),
     "twice": Tamper(query=lambda pairs: pairs.append(list(pairs[0]))),
-    "cut-off": Tamper(query=lambda pairs: pairs[0].__setitem__(1, pairs[0][1][:40])),
+    "cut-off": Tamper(query=_cut),
 }
 
 

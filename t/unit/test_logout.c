@@ -91,6 +91,10 @@ static const struct {
 } shapes[] = {
     { 0, RESPONSE(HEAD, BY STATUS(SUCCESS)) },
     { 1, REQUEST(HEAD, BY NAME) },
+    { 0, "<p:Other" HEAD P ">" BY NAME "</p:Other>" },
+    { 0, "<p:LogoutResponse" HEAD P ">" BY NAME "</p:LogoutResponse>" },
+    { 1, "<p:LogoutRequest" HEAD P ">" BY STATUS(SUCCESS) "</p:LogoutRequest>" },
+    { 0, "<p:LogoutRequest" HEAD " xmlns:p=\"urn:other\">" BY NAME "</p:LogoutRequest>" },
     { 0, "<LogoutRequest/>" },
     { 0, "<p:LogoutRequest xmlns:p=\"urn:oasis:names:tc:SAML:2.0:assertion\"/>" },
     { 0, REQUEST(" ID=\"_a\" IssueInstant=\"2026-03-01T12:00:00Z\" ", BY NAME) },

@@ -20,7 +20,10 @@
  * A new mark goes into the nearest place from its home that is empty or whose mark has expired. A search looks at all
  * buckets from the home to the home's reach, because a place before the mark may have expired meanwhile. The reach is
  * raised before a mark is written beyond it, and falls back, when the home is next added to, to the farthest of its
- * marks still in the memory, alive or not. A shard is full when none of its places is free.
+ * marks still in the memory, alive or not. A shard is full when none of its places is free. Chance fills the shards
+ * unevenly: each has the mean of marks, give or take its square root. They have at least 32,768 places, so the first is
+ * full when some 99 of 100 places of the memory are in use; before 95 are, it would have to be nine times that root
+ * above the mean.
  *
  * Nothing but a new mark ever overwrites an expired one: after the clock was set back, a mark that seemed to be past
  * its time is found again, as the message it guards would be accepted again. And while the clock is so wrong that live
@@ -52,6 +55,9 @@
 #define SHARDS_MOST 1024
 #define BUCKETS_PER_SHARD 8192 /* the larger a shard, the less it differs from the others in fill */
 #define REACH_MOST 0xffffu
+
+/* Buckets that counting looks at: 16 MiB, some milliseconds. Of a larger memory it takes every second, every third … */
+#define LOOKS ((apr_size_t)1 << 18)
 
 /* A mark that is dead on arrival lives so long all the same, so that of several callers still only one wins. */
 #define LIFE_LEAST 60
@@ -457,13 +463,18 @@ static void count_bucket(es_replay_counters_t *sum, const bucket_t *bucket, apr_
 void es_replay_count(es_replay_counters_t *counters, es_replay_t *replay, apr_time_t now)
 {
     es_replay_counters_t sum;
-    apr_size_t i, total = (apr_size_t)replay->n_shards * replay->n_buckets;
+    const apr_size_t total = (apr_size_t)replay->n_shards * replay->n_buckets;
+    const apr_size_t stride = (total + LOOKS - 1) / LOOKS;
+    apr_size_t i, looked = 0;
 
     memset(&sum, 0, sizeof sum);
     sum.room = total * PLACES;
-    for (i = 0; i < total; i++) {
+    for (i = 0; i < total; i += stride) {
         count_bucket(&sum, &replay->buckets[i], seconds(now));
+        looked++;
     }
+    sum.used = sum.used * total / looked;
+    sum.sampled = stride > 1;
     for (i = 0; i < replay->n_shards; i++) {
         sum.added += atomic_load_explicit(&replay->shards[i].added, memory_order_relaxed);
         sum.refused += atomic_load_explicit(&replay->shards[i].refused, memory_order_relaxed);

@@ -23,8 +23,13 @@ es_rv_t es_replay_find(int *found, es_replay_t *replay, const es_hash_t *mark, a
 es_rv_t es_replay_add(int *added, es_replay_t *replay, const es_hash_t *mark, apr_time_t expires, apr_time_t now,
                       es_why_t *why);
 
+/* The shards of the memory fill unevenly; of its room this much is there before the first of them is full, in percent,
+ * but for one time in more than a billion. Usually 99 are. */
+#define ES_REPLAY_SURE 95
+
 typedef struct {
     apr_uint64_t room, used;
+    int sampled; /* used and oldest come from a sample: the memory has more than a million places */
     apr_uint64_t added, refused;
     apr_time_t oldest; /* when the oldest mark still alive was set, in whole seconds; 0: there is none */
 } es_replay_counters_t;

@@ -18,10 +18,11 @@
  * id into every token, so a session has at least two blocks, and its user, NameID and SessionIndex are three entries:
  * the table is full before the index is. Were it the other way round, the same would happen.
  *
- * The marks get three eighths up to 12 MiB, the share of the default 32 MiB: some 760,000 marks, 100 sign-ins a second
- * with two marks each over the hour a response is good for. Of what the administrator adds beyond, they get a
- * thirty-second part: memory is added for more sessions, and a session occupies its place eight hours where its marks
- * take one.
+ * The marks get thirteen thirty-seconds up to 13 MiB, the share of the default 32 MiB: room for 100 sign-ins a second
+ * with two marks each over the longest time a message can be used, an hour and the clock skew of three minutes. Those
+ * are 756,000 marks of 16 octets and a half, 11.9 MiB; a twelfth more, because their shards do not fill evenly
+ * (ES_REPLAY_SURE). Of what the administrator adds beyond, they get a thirty-second part: memory is added for more
+ * sessions, and a session occupies its place eight hours where its marks take one.
  */
 #include "session/shm.h"
 
@@ -30,9 +31,13 @@
 #include <stdatomic.h>
 
 #define MAGIC 0x4d48532d41525445u /* "ETRA-SHM" on a little-endian machine */
-#define VERSION 2
+#define VERSION 3
 #define PAGE 4096
 #define DEFAULT_SIZE ((apr_size_t)32 << 20)
+#define DEFAULT_MARKS (DEFAULT_SIZE / 32 * 13)
+#define MARKS_NEEDED (2 * 100 * (3600 + 180))
+_Static_assert(DEFAULT_MARKS / (ES_REPLAY_MARK + 1) * ES_REPLAY_SURE / 100 >= MARKS_NEEDED,
+               "the default has room for the marks of 100 sign-ins a second");
 #define TIDY 64 /* expired records a step frees at most */
 #define INDEX_SHARE 10
 #define EVICTIONS 64 /* for one entry, before the index counts as full */
@@ -75,7 +80,7 @@ static apr_size_t pages_down(apr_size_t size)
 
 static header_t header_for(apr_size_t size)
 {
-    apr_size_t marks = size <= DEFAULT_SIZE ? size / 8 * 3 : DEFAULT_SIZE / 8 * 3 + (size - DEFAULT_SIZE) / 32;
+    apr_size_t marks = size <= DEFAULT_SIZE ? size / 32 * 13 : DEFAULT_MARKS + (size - DEFAULT_SIZE) / 32;
     apr_size_t left = size - PAGE - sizeof(events_t);
     header_t header;
 
@@ -350,7 +355,10 @@ apr_uint64_t es_shm_unwarned(es_shm_t *shm, apr_time_t now)
         !atomic_compare_exchange_strong(&events->warned_at, &at, (apr_uint64_t)now)) {
         return 0;
     }
-    return evicted - atomic_exchange_explicit(&events->warned_of, evicted, memory_order_relaxed);
+    /* Only ever raised: somebody who read the count before us may be slower than a minute. */
+    while (evicted > of && !atomic_compare_exchange_weak(&events->warned_of, &of, evicted)) {
+    }
+    return evicted > of ? evicted - of : 0;
 }
 
 void es_shm_tidy(es_shm_t *shm, apr_time_t now)

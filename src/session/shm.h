@@ -51,7 +51,7 @@ typedef struct {
     apr_uint64_t signins;   /* es_shm_noted of ES_OK */
     apr_time_t oldest_mark; /* when the oldest mark still alive was set; 0: there is none */
 } es_shm_counters_t;
-/* Looks at every mark: for a status page, not for a request. */
+/* Looks at a quarter of a million places of marks at most: for a status page, not for a request. */
 void es_shm_count(es_shm_counters_t *counters, es_shm_t *shm, apr_time_t now);
 
 #endif

@@ -6,7 +6,7 @@
 #include "session/table_layout.h"
 
 #define MAGIC 0x31656c6261745345u /* "EStable1" on a little-endian machine */
-#define VERSION 2
+#define VERSION 3
 
 #define BLOCKS_LEAST 64
 #define BLOCKS_MOST 0x7fffffffu
@@ -373,6 +373,7 @@ void es_table_count(es_table_counters_t *counters, es_table_t *table)
 {
     es_table_counters_t sum;
     apr_uint32_t i, unused = es_table_get32(&table->pool->free);
+    int size;
 
     memset(&sum, 0, sizeof sum);
     sum.blocks = table->n_blocks;
@@ -387,6 +388,9 @@ void es_table_count(es_table_counters_t *counters, es_table_t *table)
         sum.inserted += es_table_get64(&shard->inserted);
         sum.removed += es_table_get64(&shard->removed);
         sum.expired += es_table_get64(&shard->expired);
+        for (size = 0; size < ES_TABLE_SIZES; size++) {
+            sum.sizes[size] += es_table_get32(&shard->sizes[size]);
+        }
         sum.repaired += es_table_get32(&shard->repaired);
     }
     *counters = sum;

@@ -15,9 +15,13 @@
 /* Process-local handle of one table. */
 typedef struct es_table_t es_table_t;
 
+#define ES_TABLE_SIZES 8 /* in how many classes of size records are counted */
+
 typedef struct {
     apr_uint64_t blocks, blocks_used; /* capacity and fill, in blocks of ES_TABLE_BLOCK octets */
     apr_uint64_t records;
+    apr_uint64_t
+        sizes[ES_TABLE_SIZES]; /* of the records: those of up to 2 blocks, of 3 to 4, of 5 to 8 …, and the rest */
     apr_uint64_t inserted, removed, expired, evicted, refused, repaired;
 } es_table_counters_t;
 
@@ -64,11 +68,13 @@ int es_table_holds(const es_table_t *table, const es_table_spot_t *spot);
 /* The key of the record; returns 0 when it is no longer there. */
 int es_table_key_at(es_hash_t *key, const es_table_t *table, const es_table_spot_t *spot);
 
-/* Frees at most `steps` expired records, starting where the last call stopped; returns how many. */
+/* Frees at most `steps` expired records, starting where the last call stopped; returns how many. It looks at a bounded
+ * number of records, so that 0 does not mean that no other has expired. */
 int es_table_expire(es_table_t *table, apr_time_t now, int steps);
 
 /* Live records evicted since the table was made; one word to read. */
 apr_uint64_t es_table_evicted(const es_table_t *table);
+/* Adds the shards' counters up: 1,024 at most, however large the table. */
 void es_table_count(es_table_counters_t *counters, es_table_t *table);
 
 #endif

@@ -61,8 +61,8 @@
  *     give     version moves, next = the list's first; owner = nobody; the list's first = block. As in take.
  *
  *   Replacing a record publishes first and unlinks then: killed between, the repair finds the key twice and keeps the
- *   first. Counters that matter (records, the earliest expiry, the length of the free list) are counted anew by the
- *   repair. A repair that is killed leaves marks in owners; the next one begins by taking them off. A repair looks at
+ *   first. Counters that matter (records and their sizes, the earliest expiry, the length of the free list) are counted
+ *   anew by the repair. A repair that is killed leaves marks in owners; the next one begins by taking them off. A repair looks at
  *   every block, some 100 ms for each GiB in which its shard takes no writers; readers go on.
  *
  * When the pool is empty
@@ -123,6 +123,7 @@ typedef struct {
     es_word32_t records;
     es_word32_t repaired;
     es_word64_t inserted, removed, expired;
+    es_word32_t sizes[ES_TABLE_SIZES]; /* of the records */
 } es_table_shard_t;
 
 typedef struct {
@@ -212,6 +213,17 @@ static inline apr_uint32_t es_table_blocks_for(apr_size_t len)
         return 0;
     }
     return len <= head ? 1 : (apr_uint32_t)(1 + (len - head + part - 1) / part);
+}
+
+/* The class of size in which a record of so many blocks is counted. */
+static inline int es_table_size(apr_uint32_t blocks)
+{
+    int size = 0;
+
+    while (size < ES_TABLE_SIZES - 1 && blocks > 2u << size) {
+        size++;
+    }
+    return size;
 }
 
 /* The words of a key, in the machine's own order. */

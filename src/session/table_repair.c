@@ -12,6 +12,7 @@
 /* What is counted anew. */
 typedef struct {
     apr_uint32_t records;
+    apr_uint32_t sizes[ES_TABLE_SIZES];
     apr_time_t earliest;
 } tally_t;
 
@@ -20,7 +21,7 @@ static es_table_kind_t kind_of(const es_table_t *table, apr_uint32_t index)
     return es_table_kind(es_table_get64(&table->blocks[index].life));
 }
 
-void es_table_repair_pool(es_table_t *table)
+static void rebuild_pool(es_table_t *table)
 {
     apr_uint32_t i, top = ES_TABLE_NIL, count = 0;
 
@@ -33,6 +34,11 @@ void es_table_repair_pool(es_table_t *table)
     }
     es_table_put32(&table->pool->top, top);
     es_table_put32(&table->pool->free, count);
+}
+
+void es_table_repair_pool(es_table_t *table)
+{
+    rebuild_pool(table);
     es_table_add32(&table->pool->repaired, 1);
 }
 
@@ -127,6 +133,7 @@ static void mark_bucket(tally_t *tally, es_table_t *table, apr_uint32_t shard, e
         expires = es_table_time(&head->as.head.expires);
         tally->earliest = expires < tally->earliest ? expires : tally->earliest;
         tally->records++;
+        tally->sizes[es_table_size(es_table_blocks_for(es_table_get32(&head->as.head.len)))]++;
         link = &head->as.head.chain;
     }
 }
@@ -134,8 +141,9 @@ static void mark_bucket(tally_t *tally, es_table_t *table, apr_uint32_t shard, e
 static void mark_shard(es_table_t *table, apr_uint32_t index)
 {
     es_table_shard_t *shard = &table->shards[index];
-    tally_t tally = { 0, ES_TABLE_NEVER };
+    tally_t tally = { .earliest = ES_TABLE_NEVER };
     apr_uint32_t i;
+    int size;
 
     /* For the record that the dead writer unlinked without coming to this. */
     es_table_add32(&shard->changes, 1);
@@ -143,6 +151,9 @@ static void mark_shard(es_table_t *table, apr_uint32_t index)
         mark_bucket(&tally, table, index, &table->buckets[(apr_size_t)index * table->n_buckets + i]);
     }
     es_table_put32(&shard->records, tally.records);
+    for (size = 0; size < ES_TABLE_SIZES; size++) {
+        es_table_put32(&shard->sizes[size], tally.sizes[size]);
+    }
     es_table_put64(&shard->earliest, (apr_uint64_t)tally.earliest);
 }
 
@@ -171,7 +182,7 @@ void es_table_repair(es_table_t *table, apr_uint32_t shard)
 
 es_rv_t es_table_recover(es_table_t *table, es_why_t *why)
 {
-    apr_uint32_t i;
+    apr_uint32_t i, left = 0, unused = es_table_get32(&table->pool->free);
 
     if (es_robust_make(&table->pool->lock) != 0) {
         return es_fail(why, ES_INTERNAL, "cannot make the mutex of the session pool");
@@ -181,6 +192,7 @@ es_rv_t es_table_recover(es_table_t *table, es_why_t *why)
         if (es_robust_make(&table->shards[i].lock) != 0) {
             return es_fail(why, ES_INTERNAL, "cannot make the mutex of session shard %u", i);
         }
+        left += es_table_get32(&table->shards[i].busy) != 0;
         es_table_put32(&table->shards[i].busy, 0);
         mark_shard(table, i);
     }
@@ -191,11 +203,16 @@ es_rv_t es_table_recover(es_table_t *table, es_why_t *why)
         if (owner != ES_TABLE_NIL && owner & ES_TABLE_MARK) {
             es_table_put32(&block->owner, owner & ~ES_TABLE_MARK);
         } else {
+            left += owner != ES_TABLE_NIL;
             es_table_put64(&block->life, es_table_next_life(es_table_get64(&block->life), ES_BLOCK_FREE, 0));
             es_table_put32(&block->owner, ES_TABLE_NIL);
         }
     }
-    es_table_repair_pool(table);
+    rebuild_pool(table);
+    /* Looking over what is whole is no repair. */
+    if (left > 0 || unused != es_table_get32(&table->pool->free)) {
+        es_table_add32(&table->pool->repaired, 1);
+    }
     return es_table_check(table, why);
 }
 
@@ -247,7 +264,7 @@ static es_rv_t check_record(unsigned char *seen, const es_table_t *table, apr_ui
 
 static es_rv_t check_shard(unsigned char *seen, es_table_t *table, apr_uint32_t shard, es_why_t *why)
 {
-    apr_uint32_t i, records = 0;
+    apr_uint32_t i, records = 0, sizes[ES_TABLE_SIZES] = { 0 };
 
     for (i = 0; i < table->n_buckets; i++) {
         es_word32_t *bucket = &table->buckets[(apr_size_t)shard * table->n_buckets + i];
@@ -260,11 +277,18 @@ static es_rv_t check_shard(unsigned char *seen, es_table_t *table, apr_uint32_t 
                 return rv;
             }
             records++;
+            sizes[es_table_size(es_table_blocks_for(es_table_get32(&table->blocks[index].as.head.len)))]++;
         }
     }
     if (records != es_table_get32(&table->shards[shard].records)) {
         return es_fail(why, ES_CONFIG_STATE, "session shard %u holds %u records and counts %u", shard, records,
                        es_table_get32(&table->shards[shard].records));
+    }
+    for (i = 0; i < ES_TABLE_SIZES; i++) {
+        if (sizes[i] != es_table_get32(&table->shards[shard].sizes[i])) {
+            return es_fail(why, ES_CONFIG_STATE, "session shard %u holds %u records of size %u and counts %u", shard,
+                           sizes[i], i, es_table_get32(&table->shards[shard].sizes[i]));
+        }
     }
     return ES_OK;
 }

@@ -10,6 +10,8 @@
 #define SAMPLE_WALK 64
 /* Evictions that may fail, because others were faster, before there is no room. */
 #define MISSES 64
+/* Buckets and records that a step of es_table_expire looks at before it leaves the other shards to the next. */
+#define STEP_LOOKS 16384
 
 int es_table_is_due(es_table_t *table, apr_uint32_t shard, apr_time_t now)
 {
@@ -62,10 +64,12 @@ int es_table_expire_shard(es_table_t *table, apr_uint32_t index, apr_time_t now,
 int es_table_expire(es_table_t *table, apr_time_t now, int steps)
 {
     apr_uint32_t visited, shard = es_table_get32(&table->pool->cursor) & (table->n_shards - 1);
+    apr_size_t looked = 0;
     int freed = 0;
 
-    for (visited = 0; visited < table->n_shards && freed < steps; visited++) {
+    for (visited = 0; visited < table->n_shards && freed < steps && looked < STEP_LOOKS; visited++) {
         if (es_table_is_due(table, shard, now) && es_table_enter(table, shard)) {
+            looked += (apr_size_t)table->n_buckets + es_table_get32(&table->shards[shard].records);
             freed += es_table_expire_shard(table, shard, now, steps - freed);
             es_table_leave(table, shard);
         }

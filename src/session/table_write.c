@@ -185,6 +185,7 @@ void es_table_take_out(es_table_t *table, apr_uint32_t shard, es_word32_t *link,
     es_table_add32(&table->shards[shard].changes, 1);
     es_table_put64(&head->life, es_table_next_life(es_table_get64(&head->life), ES_BLOCK_PART, 0));
     es_table_add32(&table->shards[shard].records, (apr_uint32_t)-1);
+    es_table_add32(&table->shards[shard].sizes[es_table_size(count)], (apr_uint32_t)-1);
     if (count == 0 || !es_table_give(table, shard, index, count)) {
         es_table_repair(table, shard);
     }
@@ -246,6 +247,7 @@ static void publish(es_table_t *table, es_table_place_t place, apr_uint32_t firs
     }
     es_table_put32(place.bucket, first);
     es_table_add32(&shard->records, 1);
+    es_table_add32(&shard->sizes[es_table_size(es_table_blocks_for(es_table_get32(&head->as.head.len)))], 1);
     es_table_add64(&shard->inserted, 1);
 }
 

@@ -5,6 +5,7 @@ The layout of a pending sign-in is session/pending.c's, its seal base/crypto.c's
 """
 
 import base64
+import os
 import struct
 import time
 
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 LABEL = b"entra-saml pending 1"
 STARTED = slice(1, 5)
 WINDOW = 60_000_000  # microseconds
+FILLED = 1  # a life in seconds that no real mark has
 
 
 def aged_relay_state(httpd, relay_state, seconds):
@@ -40,6 +42,31 @@ def age_sessions(httpd, seconds):
             struct.pack_into("=q", octets, place, value - seconds * 1_000_000)
             shifted += 1
     assert shifted, "no session to make older"
+    file.write_bytes(octets)
+    httpd.start()
+
+
+def fill_marks(httpd, expires):
+    """Every place of the replay memory that no real mark has, and those filled here before, marked as used until
+    `expires` (Unix seconds); restarts the server. What it counts as set does not change.
+
+    The segment's header is session/shm.c's, the marks are session/replay.c's; in a memory as small as a test's there is
+    one shard.
+    """
+    httpd.stop()
+    file = httpd.root / "state" / "entra_saml.seg"
+    octets = bytearray(file.read_bytes())
+    (start,) = struct.unpack_from("=Q", octets, 64)
+    shards, buckets = struct.unpack_from("=II", octets, start + 24)
+    assert shards == 1
+    first = start + (64 + 128 + 2 * buckets + 63) // 64 * 64
+    filled = 0
+    for place in range(first, first + 64 * buckets, 16):
+        (life,) = struct.unpack_from("=H", octets, place + 8)
+        if not any(octets[place : place + 4]) or life == FILLED:
+            octets[place : place + 16] = struct.pack("=I4sH6s", expires, os.urandom(4), FILLED, os.urandom(6))
+            filled += 1
+    assert filled > buckets * 4 - 100, "hardly anybody was there before"
     file.write_bytes(octets)
     httpd.start()
 

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A memory full of live sessions, and users with more sessions than they may have."""
 
+import time
+
 import pytest
 
+from aging import fill_marks
 from server import ORIGIN
 from visitor import Visitor
 
@@ -63,6 +66,25 @@ def test_refusing(serve, entra):
     inside[0].open(f"{ORIGIN}/saml/logout", initiator=PAGE)
     assert late.sign_in(PAGE, "tess").status == 200
     assert all(is_in(one) for one in inside[1:])
+
+
+def test_no_room_for_a_mark(serve, entra):
+    """A sign-in that could be repeated unnoticed is not let in; nobody's mark goes for it, and nobody's session. When marks
+    have reached their end there is room again."""
+    httpd = serve(server="EntraSAMLSharedMemory 2M")
+    ada, ben = Visitor(httpd.network, entra), Visitor(httpd.network, entra)
+    used = ada.answer(ada.ask(PAGE))
+    assert ada.submit(used).status == 200
+    fill_marks(httpd, int(time.time()) + 3600)
+    page = ben.submit(ben.answer(ben.ask(PAGE), "ben"))
+    httpd.refused(page, "marks-full")
+    assert page.headers["Retry-After"] and not is_in(ben) and is_in(ada)
+    # The one mark that counts is still there: the message that ada used opens no second session.
+    session = ada.session
+    assert ada.submit(used).status == 200 and ada.session == session
+    fill_marks(httpd, int(time.time()) - 1)
+    assert ben.sign_in(PAGE, "ben").status == 200
+    assert ada.submit(used).status == 200 and ada.session == session and is_in(ada)
 
 
 def test_a_user_may_have_so_many_sessions(serve, entra):

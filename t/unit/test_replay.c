@@ -8,10 +8,12 @@
 #include "session/replay.h"
 #include "table_tools.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -165,6 +167,90 @@ START_TEST(full_of_live_marks_refuses)
     ck_assert(has(replay, n, NOW + SEC(61)));
     es_replay_count(&counters, replay, NOW + SEC(1000));
     ck_assert_uint_eq(counters.used, 0);
+}
+END_TEST
+
+/* The chance that the first shard is full before ES_REPLAY_SURE of all places are in use, at the smallest shards there
+ * are and at larger ones: by Chernoff's bound, n marks put one of s shards over its p places with a probability below
+ * exp(-n * D(p/n || 1/s)). The memory tells the places of a shard in its refusal. */
+START_TEST(shards_fill_evenly_enough)
+{
+    static const unsigned mib[] = { 1, 13, 35, 43, 135 };
+    apr_size_t size = (apr_size_t)mib[_i] * 1024 * 1024;
+    es_replay_t *replay = replay_new(size);
+    es_replay_counters_t counters;
+    es_why_t why = ES_WHY_INIT;
+    unsigned long places;
+    double shards, marks, share, even;
+    es_hash_t hash = mark(0);
+    int added = 1;
+
+    /* The first four octets decide the shard, the last of the fingerprint the home. */
+    for (unsigned n = 0; es_replay_add(&added, replay, &hash, NOW + SEC(60), NOW, &why) == ES_OK; n++) {
+        const apr_uint32_t spread = (n + 1) * 2654435761u;
+
+        ck_assert_int_eq(added, 1);
+        memcpy(hash.octet + 8, &spread, sizeof spread);
+    }
+    ck_assert_reason(why.rv, ES_MARKS_FULL, why);
+    ck_assert_int_eq(sscanf(why.text, "all %lu replay marks", &places), 1);
+    es_replay_count(&counters, replay, NOW);
+    ck_assert_uint_eq(counters.room % places, 0);
+    shards = (double)(counters.room / places);
+    marks = (double)counters.room * ES_REPLAY_SURE / 100;
+    share = (double)places / marks;
+    even = 1 / shards;
+    if (shards > 1) {
+        double per_mark = share * log(share / even) + (1 - share) * log((1 - share) / (1 - even));
+
+        ck_assert_msg(log(shards) - marks * per_mark < log(1e-9), "of %g shards with %lu places", shards, places);
+    }
+}
+END_TEST
+
+/* Marks by chance, four times: the first shard is full beyond what is promised. */
+START_TEST(the_first_shard_is_full_late)
+{
+    es_replay_t *replay = replay_new(4 * 1024 * 1024);
+    es_replay_counters_t counters;
+    es_why_t why = ES_WHY_INIT;
+    unsigned n = (unsigned)_i * 1000000;
+    es_hash_t hash = table_key(n);
+    int added;
+
+    while (es_replay_add(&added, replay, &hash, NOW + SEC(60), NOW, &why) == ES_OK) {
+        hash = table_key(++n);
+    }
+    ck_assert_reason(why.rv, ES_MARKS_FULL, why);
+    es_replay_count(&counters, replay, NOW);
+    ck_assert_uint_gt(counters.used * 100, counters.room * ES_REPLAY_SURE);
+}
+END_TEST
+
+/* More than a million places: counting looks at some, and says so. */
+START_TEST(a_large_memory_is_counted_by_a_sample)
+{
+    const unsigned many = 300000;
+    es_replay_t *replay = replay_new(40 * 1024 * 1024);
+    es_replay_counters_t counters;
+
+    es_replay_count(&counters, replay, NOW);
+    ck_assert(counters.sampled && counters.used == 0 && counters.oldest == 0);
+    for (unsigned n = 0; n < many; n++) {
+        es_why_t why = ES_WHY_INIT;
+        es_hash_t hash = table_key(n);
+        int added;
+
+        ck_assert_reason(es_replay_add(&added, replay, &hash, NOW + SEC(4000), NOW + SEC(n * 3600ul / many), &why),
+                         ES_OK, why);
+    }
+    es_replay_count(&counters, replay, NOW + SEC(3600));
+    ck_assert(counters.sampled && counters.added == many);
+    ck_assert_uint_ge(counters.used, many / 100 * 98);
+    ck_assert_uint_le(counters.used, many / 100 * 102);
+    ck_assert(counters.oldest >= NOW && counters.oldest <= NOW + SEC(5));
+    es_replay_count(&counters, replay_new(16 * 1024 * 1024), NOW);
+    ck_assert(!counters.sampled);
 }
 END_TEST
 
@@ -337,6 +423,9 @@ Suite *suite_replay(void)
     tcase_add_test(contract, a_clock_set_back_finds_what_had_expired);
     tcase_add_test(contract, strange_times_still_let_one_win);
     tcase_add_loop_test(contract, full_of_live_marks_refuses, 0, 4);
+    tcase_add_loop_test(contract, shards_fill_evenly_enough, 0, 5);
+    tcase_add_loop_test(contract, the_first_shard_is_full_late, 0, 4);
+    tcase_add_test(contract, a_large_memory_is_counted_by_a_sample);
     tcase_add_test(contract, forgets_nothing_in_a_day);
     tcase_add_test(contract, works_at_any_address_and_recovers);
     tcase_add_test(contract, survives_damage);

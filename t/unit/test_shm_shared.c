@@ -121,11 +121,104 @@ START_TEST(threads_share_a_store)
 }
 END_TEST
 
+/* A full store: sign-ins that evict each other's sessions, for want of blocks or of entries, while others look at the
+ * status and give the warnings. */
+typedef struct {
+    es_shm_t *shm;
+    unsigned number;
+    _Atomic apr_uint64_t *warned;
+    _Atomic int *stop;
+    unsigned wrong;
+} crowd_t;
+
+#define CROWD 900 /* sign-ins of a thread, some ten times as many as there is room for */
+
+static void *sign_in_to_a_full_store(void *baton)
+{
+    crowd_t *crowd = baton;
+    es_store_t *store = es_shm_store(crowd->shm);
+    apr_pool_t *pool;
+
+    apr_pool_create(&pool, NULL);
+    for (unsigned n = 0; n < CROWD; n++) {
+        unsigned number = (crowd->number + 1) * 100000 + n;
+        es_hash_t key = table_key(number), user = table_key(n % USERS);
+        const es_hash_t subjects[] = { user, key, table_key(7) };
+        apr_time_t now = NOW + apr_time_from_sec(n);
+        es_why_t why = ES_WHY_INIT;
+
+        crowd->wrong += store->insert(store, &key, table_record(number, n % 3 ? 8 : 2000, pool), subjects, 3, LATER,
+                                      now, &why) != ES_OK;
+        *crowd->warned += es_shm_unwarned(crowd->shm, now);
+        apr_pool_clear(pool);
+    }
+    apr_pool_destroy(pool);
+    return NULL;
+}
+
+static void *look_at_the_status(void *baton)
+{
+    crowd_t *crowd = baton;
+    es_shm_counters_t counters;
+    apr_uint64_t evicted = 0;
+
+    while (!*crowd->stop) {
+        es_shm_count(&counters, crowd->shm, NOW);
+        crowd->wrong += counters.table.blocks_used > counters.table.blocks || counters.table.evicted < evicted;
+        evicted = counters.table.evicted;
+        es_shm_tidy(crowd->shm, NOW);
+    }
+    return NULL;
+}
+
+START_TEST(threads_fill_a_store)
+{
+    apr_size_t size = es_shm_minimum() + 32 * 1024;
+    void *memory = table_memory(size);
+    _Atomic apr_uint64_t warned = 0;
+    _Atomic int stop = 0;
+    es_why_t why = ES_WHY_INIT;
+    apr_uint64_t by_size = 0;
+    es_shm_counters_t counters;
+    pthread_t threads[THREADS];
+    crowd_t crowd[THREADS];
+    es_shm_t *shm;
+
+    ck_assert_reason(es_shm_format(memory, size, &why), ES_OK, why);
+    ck_assert_reason(es_shm_attach(&shm, memory, size, &why, unit_pool), ES_OK, why);
+    for (unsigned i = 0; i < THREADS; i++) {
+        crowd[i] = (crowd_t){ shm, i, &warned, &stop, 0 };
+        ck_assert_int_eq(
+            pthread_create(&threads[i], NULL, i == 0 ? look_at_the_status : sign_in_to_a_full_store, &crowd[i]), 0);
+    }
+    for (int i = THREADS - 1; i >= 0; i--) {
+        stop = i == 0;
+        pthread_join(threads[i], NULL);
+        ck_assert_uint_eq(crowd[i].wrong, 0);
+    }
+    es_shm_count(&counters, shm, NOW);
+    for (int i = 0; i < ES_TABLE_SIZES; i++) {
+        by_size += counters.table.sizes[i];
+    }
+    ck_assert_uint_gt(counters.table.evicted, CROWD);
+    ck_assert_uint_eq(counters.table.inserted, (THREADS - 1) * CROWD);
+    ck_assert_uint_eq(counters.table.records, counters.table.inserted - counters.table.evicted);
+    ck_assert_uint_eq(by_size, counters.table.records);
+    warned += es_shm_unwarned(shm, NOW + apr_time_from_sec(CROWD + 60));
+    ck_assert_uint_eq(warned, counters.table.evicted);
+    ck_assert_reason(es_shm_recover(shm, &why), ES_OK, why);
+    es_shm_count(&counters, shm, NOW);
+    ck_assert_uint_eq(counters.table.records, by_size);
+    ck_assert_uint_eq(counters.table.repaired, 0);
+}
+END_TEST
+
 Suite *suite_shm_shared(void)
 {
     Suite *suite = suite_create("shm_shared");
     TCase *threads = unit_case(suite, "threads");
 
     tcase_add_test(threads, threads_share_a_store);
+    tcase_add_test(threads, threads_fill_a_store);
     return suite;
 }

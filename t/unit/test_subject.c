@@ -8,6 +8,8 @@
 #include "session/shm.h"
 #include "table_tools.h"
 
+#include <pthread.h>
+
 #define SECONDS(n) apr_time_from_sec(n)
 #define NOW SECONDS(1700000000)
 #define TENANT "7f3a1c52-9d4e-4b60-8a17-2c5d9e0b1f34"
@@ -77,7 +79,7 @@ static int is_there(unsigned number)
     es_why_t why = ES_WHY_INIT;
     es_stored_t stored;
 
-    ck_assert_reason(flow.store->find(&stored, flow.store, &key, flow.now, &why, unit_pool), ES_OK, why);
+    ck_assert_reason(flow.store->find(&stored, flow.store, &key, flow.now, &why, flow.pool), ES_OK, why);
     return stored.record.data != NULL;
 }
 
@@ -236,6 +238,92 @@ START_TEST(the_expired_are_not_listed)
 }
 END_TEST
 
+#define SIGN_INS 3000
+#define SIGNERS 3
+
+/* A sign-out of everywhere beside sign-ins of the same user. Check's assertions belong to the main thread, so the others
+ * count. */
+typedef struct {
+    es_bytes_t record;
+    es_hash_t subjects[ES_SUBJECTS];
+    int n_subjects;
+    unsigned number;       /* of the thread */
+    _Atomic unsigned done; /* sign-ins that are complete */
+    unsigned wrong;
+} signer_t;
+
+static void *sign_in_all_the_time(void *baton)
+{
+    signer_t *signer = baton;
+
+    for (unsigned n = 0; n < SIGN_INS; n++) {
+        es_hash_t key = table_key(signer->number * SIGN_INS + n);
+        es_why_t why = ES_WHY_INIT;
+
+        signer->wrong += flow.store->insert(flow.store, &key, signer->record, signer->subjects, signer->n_subjects,
+                                            NOW + SECONDS(28800), NOW, &why) != ES_OK;
+        signer->done++;
+    }
+    return NULL;
+}
+
+/* Sessions whose sign-in was complete before the sign-out began, and which are there after it. */
+static unsigned survivors(const signer_t *signer, unsigned from, unsigned done)
+{
+    unsigned found = 0;
+
+    for (; from < done; from++) {
+        found += is_there(signer->number * SIGN_INS + from);
+    }
+    return found;
+}
+
+START_TEST(a_sign_out_beside_sign_ins)
+{
+    es_session_t session = record_of(&ada);
+    apr_pool_t *main_pool = unit_pool;
+    signer_t signers[SIGNERS];
+    pthread_t threads[SIGNERS];
+    es_shm_counters_t counters;
+    unsigned seen[SIGNERS] = { 0 }, done[SIGNERS], going;
+    es_hash_t subject;
+    int ended = 0;
+
+    open_store();
+    ck_assert(es_subject_of(&subject, (es_subject_kind_t)_i, &session));
+    for (unsigned i = 0; i < SIGNERS; i++) {
+        signers[i] = (signer_t){ .record = session.record, .number = i };
+        signers[i].n_subjects = es_subject_all(signers[i].subjects, &session);
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, sign_in_all_the_time, &signers[i]), 0);
+    }
+    do {
+        es_why_t why = ES_WHY_INIT;
+        int now_ended = 0;
+
+        apr_pool_create(&flow.pool, main_pool);
+        going = 0;
+        for (unsigned i = 0; i < SIGNERS; i++) {
+            done[i] = signers[i].done;
+            going += done[i] < SIGN_INS;
+        }
+        ck_assert_reason(es_subject_end(&now_ended, &flow, (es_subject_kind_t)_i, &subject, 0, NULL, &why), ES_OK, why);
+        ended += now_ended;
+        for (unsigned i = 0; i < SIGNERS; i++) {
+            ck_assert_uint_eq(survivors(&signers[i], seen[i], done[i]), 0);
+            seen[i] = done[i];
+        }
+        apr_pool_destroy(flow.pool);
+    } while (going);
+    for (unsigned i = 0; i < SIGNERS; i++) {
+        pthread_join(threads[i], NULL);
+        ck_assert_uint_eq(signers[i].wrong, 0);
+    }
+    es_shm_count(&counters, shm, NOW);
+    ck_assert_uint_eq((apr_uint64_t)ended + counters.table.evicted, SIGNERS * SIGN_INS);
+    ck_assert_uint_eq(counters.table.records, 0);
+}
+END_TEST
+
 Suite *suite_subject(void)
 {
     Suite *suite = suite_create("subject");
@@ -247,5 +335,6 @@ Suite *suite_subject(void)
     tcase_add_test(subject, keeps_those_used_last);
     tcase_add_test(subject, a_false_hit_ends_nobody);
     tcase_add_test(subject, the_expired_are_not_listed);
+    tcase_add_loop_test(subject, a_sign_out_beside_sign_ins, 0, ES_SUBJECTS);
     return suite;
 }

@@ -203,6 +203,118 @@ START_TEST(expires_in_steps)
 }
 END_TEST
 
+/* Every shard has a record whose time is over, among many others: a step looks at some shards and leaves the rest to the
+ * next, which goes on where it stopped. */
+START_TEST(a_step_looks_at_some_shards_only)
+{
+    es_table_t *table = table_new(32 * 1024 * 1024);
+    const unsigned many = 60000, dead = 2000;
+    unsigned n, freed = 0, steps = 0;
+
+    for (n = 0; n < many; n++) {
+        table_put(table, n, 8, n < dead ? NOW + 1 : LATER, NOW);
+        if (n % 1000 == 0) {
+            apr_pool_clear(unit_pool);
+            table = table_again();
+        }
+    }
+    while (freed < dead) {
+        int step = es_table_expire(table, NOW + 1, 1 << 30);
+
+        ck_assert_int_lt(step, dead / 2);
+        freed += (unsigned)step;
+        ck_assert_uint_lt(++steps, 100);
+    }
+    ck_assert_uint_ge(steps, 4);
+    ck_assert_uint_eq(table_count(table).records, many - dead);
+}
+END_TEST
+
+static void assert_sizes(es_table_t *table, const unsigned expected[ES_TABLE_SIZES])
+{
+    es_table_counters_t counters = table_count(table);
+
+    for (int size = 0; size < ES_TABLE_SIZES; size++) {
+        ck_assert_msg(counters.sizes[size] == expected[size], "%lu records of size %d, not %u",
+                      (unsigned long)counters.sizes[size], size, expected[size]);
+    }
+}
+
+START_TEST(counts_records_by_size)
+{
+    const apr_size_t head = ES_TABLE_HEAD_WORDS * 8, part = ES_TABLE_PART_WORDS * 8;
+    unsigned expected[ES_TABLE_SIZES] = { 0 }, n = 0;
+    es_table_t *table = table_new(4 * 1024 * 1024);
+    es_hash_t key = table_key(0);
+    es_why_t why = ES_WHY_INIT;
+
+    table_put(table, n++, 1, LATER, NOW);
+    expected[0]++;
+    for (int size = 0; size < ES_TABLE_SIZES - 1; size++) {
+        const apr_size_t most = head + ((2u << size) - 1) * part; /* that many octets fill 2 << size blocks */
+
+        table_put(table, n++, most, LATER, NOW);
+        table_put(table, n++, most + 1, LATER, NOW);
+        expected[size]++;
+        expected[size + 1]++;
+    }
+    table_put(table, n++, 900000, NOW + 1, NOW);
+    expected[ES_TABLE_SIZES - 1]++;
+    assert_sizes(table, expected);
+
+    /* Replaced by one of another size, removed, expired, and laid over by a restart. */
+    table_put(table, 0, 1500, LATER, NOW);
+    expected[0]--;
+    expected[2]++;
+    assert_sizes(table, expected);
+    ck_assert_reason(es_table_remove(NULL, table, &key, &why), ES_OK, why);
+    expected[2]--;
+    ck_assert_int_eq(es_table_expire(table, NOW + 1, 10), 1);
+    expected[ES_TABLE_SIZES - 1]--;
+    assert_sizes(table, expected);
+    ck_assert_reason(es_table_recover(table, &why), ES_OK, why);
+    assert_sizes(table, expected);
+    /* A number that is wrong is found, and counted anew. */
+    table->shards[0].sizes[3]++;
+    ck_assert_reason(es_table_check(table, &why), ES_CONFIG_STATE, why);
+    why.rv = ES_OK;
+    ck_assert_reason(es_table_recover(table, &why), ES_OK, why);
+    assert_sizes(table, expected);
+}
+END_TEST
+
+/* A start looks over everything; only one that found something to do counts. */
+START_TEST(recovering_what_is_whole_is_no_repair)
+{
+    es_table_t *table = table_new(1024 * 1024);
+    es_word32_t *bucket = table->buckets;
+    es_why_t why = ES_WHY_INIT;
+
+    ck_assert_reason(es_table_recover(table, &why), ES_OK, why);
+    for (unsigned n = 0; n < 300; n++) {
+        table_put(table, n, 900, LATER, NOW);
+    }
+    ck_assert_reason(es_table_recover(table, &why), ES_OK, why);
+    ck_assert_uint_eq(table_count(table).repaired, 0);
+    /* A writer died inside a shard; blocks are out of reach; the free list is miscounted. */
+    table->shards[0].busy = 1;
+    ck_assert_reason(es_table_recover(table, &why), ES_OK, why);
+    ck_assert_uint_eq(table_count(table).repaired, 1);
+    while (*bucket == ES_TABLE_NIL) {
+        bucket++;
+    }
+    *bucket = ES_TABLE_NIL;
+    ck_assert_reason(es_table_recover(table, &why), ES_OK, why);
+    ck_assert_uint_lt(table_count(table).records, 300);
+    ck_assert_uint_eq(table_count(table).repaired, 2);
+    table->pool->free--;
+    ck_assert_reason(es_table_recover(table, &why), ES_OK, why);
+    ck_assert_uint_eq(table_count(table).repaired, 3);
+    ck_assert_reason(es_table_recover(table, &why), ES_OK, why);
+    ck_assert_uint_eq(table_count(table).repaired, 3);
+}
+END_TEST
+
 Suite *suite_table_room(void)
 {
     Suite *suite = suite_create("table_room");
@@ -218,5 +330,8 @@ Suite *suite_table_room(void)
     tcase_add_test(room, refuses_without_evicting_what_can_never_fit);
     tcase_add_test(room, replaces_itself_when_full);
     tcase_add_test(room, expires_in_steps);
+    tcase_add_test(room, a_step_looks_at_some_shards_only);
+    tcase_add_test(room, counts_records_by_size);
+    tcase_add_test(room, recovering_what_is_whole_is_no_repair);
     return suite;
 }

@@ -6,6 +6,7 @@
 #include <apr_strings.h>
 
 #define NAME_ID 1
+#define GROUPS_LINK 13
 #define PREFIX "claim_"
 
 static const struct {
@@ -58,6 +59,12 @@ static int is_separator(char c)
     return c == '/' || c == ':' || c == '#';
 }
 
+/* Our own variables beside those of the claims: of the link, and of EntraSAMLGroup. */
+static int is_reserved(const char *short_name)
+{
+    return strcmp(short_name, ES_CLAIMS_OVERAGE) == 0 || strcmp(short_name, ES_CLAIMS_GROUP_NAMES) == 0;
+}
+
 const char *es_claims_derive(const char *name, apr_pool_t *pool)
 {
     char text[ES_CLAIMS_SHORT_MAX + 1 - (sizeof PREFIX - 1)]; /* the prefix must find room before it */
@@ -86,7 +93,7 @@ const char *es_claims_derive(const char *name, apr_pool_t *pool)
         text[len++] = (char)apr_tolower(c);
     }
     text[len] = '\0';
-    if (len == 0 || apr_isdigit(text[0]) || find_short(text)) {
+    if (len == 0 || apr_isdigit(text[0]) || find_short(text) || is_reserved(text)) {
         return apr_pstrcat(pool, PREFIX, text, NULL);
     }
     return apr_pstrmemdup(pool, text, len);
@@ -130,6 +137,9 @@ es_rv_t es_claims_check_aliases(const es_claim_alias_t *aliases, int n_aliases, 
         if ((id = find_short(alias->short_name)) != 0) {
             return es_fail(why, ES_CONFIG_CLAIM, "short name %s is the built-in claim %s", alias->short_name,
                            built_in[id].name);
+        }
+        if (is_reserved(alias->short_name)) {
+            return es_fail(why, ES_CONFIG_CLAIM, "short name %s is a variable of the module's own", alias->short_name);
         }
         for (j = 0; j < i; j++) {
             if (strcmp(aliases[j].short_name, alias->short_name) == 0) {
@@ -315,20 +325,76 @@ static const char *unfit_user(const es_claim_t *claim)
     return has_control(claim->values[0]) ? "a control character" : NULL;
 }
 
+static const es_claim_t *find_claim(const es_claim_t *claims, int n_claims, const char *short_name)
+{
+    int i;
+
+    for (i = 0; i < n_claims; i++) {
+        if (strcmp(claims[i].short_name, short_name) == 0) {
+            return &claims[i];
+        }
+    }
+    return NULL;
+}
+
+es_rv_t es_claims_check_required(const char *const *list, int count, es_why_t *why)
+{
+    int i;
+
+    for (i = 0; i < count; i++) {
+        if (!is_short_name(list[i])) {
+            return es_fail(why, ES_CONFIG_CLAIM, "\"%.200s\" is not the short name of a claim (a-z, 0-9, _)", list[i]);
+        }
+    }
+    return ES_OK;
+}
+
+static int has_value(const es_claim_t *claim)
+{
+    int i;
+
+    for (i = 0; i < claim->count; i++) {
+        if (claim->values[i][strspn(claim->values[i], " \t\r\n")] != '\0') {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+es_rv_t es_claims_require(const es_claim_t *claims, int n_claims, const char *const *list, es_why_t *why)
+{
+    for (; *list; list++) {
+        const es_claim_t *claim = find_claim(claims, n_claims, *list);
+
+        if (!claim || !has_value(claim)) {
+            return es_fail(why, ES_CLAIM_MISSING, "claim %.64s is %s", *list, claim ? "empty" : "absent");
+        }
+    }
+    return ES_OK;
+}
+
+int es_claims_overage(const es_claim_t *claims, int n_claims)
+{
+    int i;
+
+    for (i = 0; i < n_claims; i++) {
+        if (claims[i].id == GROUPS_LINK) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 es_rv_t es_claims_user(const char **user, const es_claim_t *claims, int n_claims, const char *const *list,
                        es_why_t *why)
 {
     char text[400] = "";
     apr_size_t len = 0;
-    int i;
 
     for (; *list; list++) {
-        const es_claim_t *claim = NULL;
+        const es_claim_t *claim = find_claim(claims, n_claims, *list);
         const char *unfit;
 
-        for (i = 0; i < n_claims && !claim; i++) {
-            claim = strcmp(claims[i].short_name, *list) == 0 ? &claims[i] : NULL;
-        }
         if ((unfit = unfit_user(claim)) == NULL) {
             *user = claim->values[0];
             return ES_OK;

@@ -28,11 +28,11 @@ unsigned es_claims_find(const char *name);
 
 /* A safe short name from a full one: its last segment behind / : or #, lower-case, every run of anything but letters
  * and digits one _, none at either end, at most ES_CLAIMS_SHORT_MAX characters; "claim_" before it when it would be
- * empty, start with a digit, or be a built-in's. */
+ * empty, start with a digit, or be a built-in's or one of ours. */
 const char *es_claims_derive(const char *name, apr_pool_t *pool);
 
 /* ES_CONFIG_CLAIM: a short name that is not [a-z][a-z0-9_]* of at most ES_CLAIMS_SHORT_MAX characters, or that a
- * built-in claim has; a full name that is empty, holds white space, or is built in itself; either given twice. */
+ * built-in claim or a variable of ours has; a full name that is empty, holds white space, or is built in itself; either given twice. */
 es_rv_t es_claims_check_aliases(const es_claim_alias_t *aliases, int n_aliases, es_why_t *why);
 
 /* The claims of an assertion, one entry a short name, in order of appearance, NameID ("nameid") first. Attributes of
@@ -42,6 +42,18 @@ es_rv_t es_claims_check_aliases(const es_claim_alias_t *aliases, int n_aliases, 
  * left out, values are taken over octet by octet. The texts are the assertion's and the aliases' own. Cannot fail. */
 es_rv_t es_claims_read(const es_claim_t **claims, int *n_claims, int *n_dropped, const es_assertion_t *assertion,
                        const es_claim_alias_t *aliases, int n_aliases, es_why_t *why, apr_pool_t *pool);
+
+/* Names that our own variables take: no claim may have them as its short name. */
+#define ES_CLAIMS_OVERAGE "groups_overage"
+#define ES_CLAIMS_GROUP_NAMES "group_names"
+
+/* EntraSAMLRequiredClaims. ES_CONFIG_CLAIM: something that is no short name. */
+es_rv_t es_claims_check_required(const char *const *list, int count, es_why_t *why);
+/* ES_CLAIM_MISSING: one of the listed short names is absent, or has no value that is more than white space. */
+es_rv_t es_claims_require(const es_claim_t *claims, int n_claims, const char *const *list, es_why_t *why);
+
+/* Did Entra send a link in place of the groups? (Microsoft: "SAML token claims reference", groups overage) */
+int es_claims_overage(const es_claim_t *claims, int n_claims);
 
 /* REMOTE_USER: the first of the listed short names that is present with exactly one non-empty value free of control
  * characters. ES_REMOTE_USER_MISSING names the list, and what was wrong with each. */

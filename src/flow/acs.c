@@ -113,6 +113,9 @@ static es_rv_t make_record(es_signin_t *in, es_acs_report_t *report, const es_fl
     es_rv_t rv = es_claims_read(&fresh.claims, &fresh.n_claims, &report->n_claims_dropped, assertion, site->aliases,
                                 site->n_aliases, why, flow->pool);
 
+    if (rv == ES_OK && site->required_claims) {
+        rv = es_claims_require(fresh.claims, fresh.n_claims, site->required_claims, why);
+    }
     if (rv == ES_OK) {
         rv = es_claims_user(&fresh.user, fresh.claims, fresh.n_claims, site->connection->remote_user, why);
     }
@@ -129,6 +132,7 @@ static es_rv_t make_record(es_signin_t *in, es_acs_report_t *report, const es_fl
     if (fresh.ends && fresh.ends < in->expires) {
         in->expires = fresh.ends;
     }
+    report->is_overage = es_claims_overage(fresh.claims, fresh.n_claims);
     report->user = fresh.user;
     report->assertion_id = assertion->id;
     return ES_OK;
@@ -238,7 +242,7 @@ es_rv_t es_acs_accept(es_answer_t *answer, es_acs_report_t *report, const es_flo
         answer->location = in.pending->landing;
         return ES_OK;
     }
-    if (es_pending_check_age(in.pending, flow->now, &aged) != ES_OK) {
+    if (es_pending_check_age(in.pending, in.expected.skew, flow->now, &aged) != ES_OK) {
         return restart(answer, report, flow, &in, ES_PENDING_EXPIRED, why);
     }
     if ((rv = es_check_times(&in.not_after, in.response, in.assertion, &in.expected, flow->now, why)) != ES_OK ||

@@ -22,11 +22,12 @@ typedef struct {
     const es_request_t *request;
     const es_claim_alias_t *aliases;
     int n_aliases;
-    apr_interval_time_t keep;    /* longest session lifetime of any section: how long a record may be needed */
-    int sessions_per_user;       /* at most, 0: any number */
-    const es_signoff_t *signoff; /* NULL where the metadata has no SingleLogoutService */
-    int single_logout;           /* a sign-out here goes on to Entra */
-    int unsigned_logout;         /* a LogoutRequest needs no signature */
+    const char *const *required_claims; /* NULL-terminated; NULL: none */
+    apr_interval_time_t keep;           /* longest session lifetime of any section: how long a record may be needed */
+    int sessions_per_user;              /* at most, 0: any number */
+    const es_signoff_t *signoff;        /* NULL where the metadata has no SingleLogoutService */
+    int single_logout;                  /* a sign-out here goes on to Entra */
+    int unsigned_logout;                /* a LogoutRequest needs no signature */
 } es_site_t;
 
 /* What one request brings. Lives on the stack of the hook that handles it. */
@@ -69,7 +70,8 @@ typedef struct {
     const char *user;         /* REMOTE_USER of a session made, NULL when none was */
     const char *assertion_id; /* for the log */
     int n_claims_dropped;
-    int n_ended; /* sessions of the same user that had to go for this one */
+    int is_overage; /* Entra sent a link in place of the groups */
+    int n_ended;    /* sessions of the same user that had to go for this one */
 } es_acs_report_t;
 es_rv_t es_acs_accept(es_answer_t *answer, es_acs_report_t *report, const es_flow_t *flow, const es_acs_form_t *form,
                       es_why_t *why);

@@ -12,6 +12,9 @@ typedef struct {
     apr_time_t last_used, created;
 } mine_t;
 
+/* Two sign-ins of one user this close meet each other's sessions before they have counted. */
+#define MEETING apr_time_from_sec(10)
+
 /* Pieces of text, each with its NUL, so that none runs into the next. */
 static es_hash_t hash_of(const char *kind, const es_connection_id_t *connection, const char *first, const char *second)
 {
@@ -87,6 +90,15 @@ static int is_of(es_session_t *session, const es_listed_t *listed, es_subject_ki
            memcmp(&found, subject, sizeof found) == 0;
 }
 
+/* The younger first. */
+static int compare_ages(const mine_t *x, const mine_t *y)
+{
+    if (x->created != y->created) {
+        return x->created > y->created ? -1 : 1;
+    }
+    return memcmp(&x->key, &y->key, sizeof x->key);
+}
+
 /* The session used last first; of two used in the same second, the younger. */
 static int compare(const void *a, const void *b)
 {
@@ -95,7 +107,27 @@ static int compare(const void *a, const void *b)
     if (x->last_used != y->last_used) {
         return x->last_used > y->last_used ? -1 : 1;
     }
-    return x->created > y->created ? -1 : x->created < y->created;
+    return compare_ages(x, y);
+}
+
+/* Puts the kept session first, and before it those that were made just after it: their sign-ins do the same, and for
+ * both sides the same ones must go. Would each keep its own, each could end the other's. */
+static void prefer(mine_t *mine, int n, const es_hash_t *kept)
+{
+    mine_t *ours = NULL;
+    int i;
+
+    for (i = 0; i < n && !ours; i++) {
+        ours = memcmp(&mine[i].key, kept, sizeof *kept) == 0 ? &mine[i] : NULL;
+    }
+    for (i = 0; ours && i < n; i++) {
+        if (&mine[i] != ours && mine[i].created - ours->created < MEETING && compare_ages(&mine[i], ours) < 0) {
+            mine[i].last_used = APR_INT64_MAX;
+        }
+    }
+    if (ours) {
+        ours->last_used = APR_INT64_MAX - 1;
+    }
 }
 
 es_rv_t es_subject_end(int *ended, const es_flow_t *flow, es_subject_kind_t kind, const es_hash_t *subject, int most,
@@ -115,11 +147,11 @@ es_rv_t es_subject_end(int *ended, const es_flow_t *flow, es_subject_kind_t kind
         es_session_t session;
 
         if (is_of(&session, &listed[i], kind, subject)) {
-            const int is_kept = kept && memcmp(&listed[i].key, kept, sizeof *kept) == 0;
-
-            mine[n++] =
-                (mine_t){ listed[i].key, is_kept ? APR_INT64_MAX : listed[i].stored.last_used, session.created };
+            mine[n++] = (mine_t){ listed[i].key, listed[i].stored.last_used, session.created };
         }
+    }
+    if (kept) {
+        prefer(mine, n, kept);
     }
     qsort(mine, (size_t)n, sizeof *mine, compare);
     for (i = most; i < n; i++) {

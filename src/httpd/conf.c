@@ -9,7 +9,7 @@
 #include <apr_strings.h>
 #include <limits.h>
 
-typedef enum { KIND_TEXT, KIND_FILE, KIND_LIST, KIND_CLAIM, KIND_TIME, KIND_SIZE, KIND_NUMBER, KIND_CHOICE } kind_t;
+typedef enum { KIND_TEXT, KIND_FILE, KIND_LIST, KIND_PAIRS, KIND_TIME, KIND_SIZE, KIND_NUMBER, KIND_CHOICE } kind_t;
 
 /* How a directive is read, and where it is kept. */
 typedef struct {
@@ -17,6 +17,8 @@ typedef struct {
     int slot;
     apr_int64_t min, max, fallback; /* of times, sizes, numbers; fallback of choices too */
     const char *const *choices;
+    es_rv_t fault; /* of pairs: what is wrong with a line */
+    es_rv_t (*check)(const mes_value_t *value, es_why_t *why, apr_pool_t *pool); /* of pairs, lists: all so far */
 } row_t;
 
 #define SECONDS(n) ((apr_int64_t)(n)*APR_USEC_PER_SEC)
@@ -41,6 +43,9 @@ static const char *const flags[] = { "off", "on", NULL };
 static const char *const when_full[] = { "evict", "refuse", NULL };
 static const char *const unauthenticated[] = { "auto", "redirect", "401", NULL };
 
+static es_rv_t check_aliases(const mes_value_t *value, es_why_t *why, apr_pool_t *pool);
+static es_rv_t check_groups(const mes_value_t *value, es_why_t *why, apr_pool_t *pool);
+static es_rv_t check_required(const mes_value_t *value, es_why_t *why, apr_pool_t *pool);
 static const char *set_server(cmd_parms *cmd, void *unused, int argc, char *const argv[]);
 static const char *set_main(cmd_parms *cmd, void *unused, int argc, char *const argv[]);
 static const char *set_location(cmd_parms *cmd, void *location, int argc, char *const argv[]);
@@ -65,7 +70,12 @@ const command_rec mes_conf_directives[] = {
            .slot = MES_CLOCK_SKEW, .min = SECONDS(1), .max = SECONDS(300), .fallback = SECONDS(180)),
     SERVER("EntraSAMLRemoteUser", "NAME [NAME ...]: short names of claims for REMOTE_USER", .kind = KIND_LIST,
            .slot = MES_REMOTE_USER),
-    SERVER("EntraSAMLClaim", "FULL-NAME SHORT-NAME: a short name for a claim", .kind = KIND_CLAIM, .slot = MES_CLAIM),
+    SERVER("EntraSAMLClaim", "FULL-NAME SHORT-NAME: a short name for a claim", .kind = KIND_PAIRS, .slot = MES_CLAIM,
+           .fault = ES_CONFIG_CLAIM, .check = check_aliases),
+    SERVER("EntraSAMLGroup", "NAME OBJECT-ID: a name for a group", .kind = KIND_PAIRS, .slot = MES_GROUP,
+           .fault = ES_CONFIG_GROUP, .check = check_groups),
+    SERVER("EntraSAMLRequiredClaims", "NAME [NAME ...]: short names of claims without which nobody signs in",
+           .kind = KIND_LIST, .slot = MES_REQUIRED_CLAIMS, .check = check_required),
     SERVER("EntraSAMLResponseLimit", "SIZE, 4K to 16M: the largest POST the reply URL reads", .kind = KIND_SIZE,
            .slot = MES_RESPONSE_LIMIT, .min = KIB(4), .max = MIB(16), .fallback = MIB(1)),
     SERVER("EntraSAMLPageTemplate", "FILE: an HTML page for refusals", .kind = KIND_FILE, .slot = MES_PAGE_TEMPLATE),
@@ -165,30 +175,52 @@ const es_claim_alias_t *mes_conf_aliases(int *n_aliases, const mes_value_t *valu
     return aliases;
 }
 
-static es_rv_t set_list(mes_value_t *value, const row_t *row, const cmd_parms *cmd, int argc, char *const argv[],
-                        es_why_t *why)
+const es_group_t *mes_conf_groups(int *n_groups, const mes_value_t *value, apr_pool_t *pool)
 {
-    const es_claim_alias_t *aliases;
-    int count;
+    const int count = value->list ? value->list->nelts / 2 : 0;
+    es_group_t *groups = apr_pcalloc(pool, (apr_size_t)(count + 1) * sizeof *groups);
+    int i;
 
-    if (row->kind == KIND_LIST) {
-        value->list = add_words(NULL, argc, argv, cmd->pool);
-        return ES_OK;
+    for (i = 0; i < count; i++) {
+        groups[i].name = APR_ARRAY_IDX(value->list, 2 * i, const char *);
+        groups[i].guid = APR_ARRAY_IDX(value->list, 2 * i + 1, const char *);
     }
-    value->list = add_words(value->list, argc, argv, cmd->pool);
-    aliases = mes_conf_aliases(&count, value, cmd->temp_pool);
+    *n_groups = count;
+    return groups;
+}
+
+static es_rv_t check_aliases(const mes_value_t *value, es_why_t *why, apr_pool_t *pool)
+{
+    int count;
+    const es_claim_alias_t *aliases = mes_conf_aliases(&count, value, pool);
+
     return es_claims_check_aliases(aliases, count, why);
+}
+
+static es_rv_t check_groups(const mes_value_t *value, es_why_t *why, apr_pool_t *pool)
+{
+    int count;
+    const es_group_t *pairs = mes_conf_groups(&count, value, pool);
+    es_groups_t *groups;
+
+    return es_groups_make(&groups, pairs, count, why, pool);
+}
+
+static es_rv_t check_required(const mes_value_t *value, es_why_t *why, apr_pool_t *pool)
+{
+    (void)pool;
+    return es_claims_check_required((const char *const *)value->list->elts, value->list->nelts, why);
 }
 
 /* Sets the value, or says what is wrong with the line. */
 static es_rv_t set_value(mes_value_t *value, const cmd_parms *cmd, int argc, char *const argv[], es_why_t *why)
 {
     const row_t *row = cmd->info;
-    const int wanted = row->kind == KIND_CLAIM ? 2 : 1;
+    const int wanted = row->kind == KIND_PAIRS ? 2 : 1;
     const char *help = cmd->cmd->errmsg;
 
     if (argc < wanted || (argc > wanted && row->kind != KIND_LIST) || !*argv[0]) {
-        return es_fail(why, row->kind == KIND_CLAIM ? ES_CONFIG_CLAIM : ES_CONFIG_VALUE, "takes %s", help);
+        return es_fail(why, row->kind == KIND_PAIRS ? row->fault : ES_CONFIG_VALUE, "takes %s", help);
     }
     value->at = cmd->directive;
     switch (row->kind) {
@@ -199,8 +231,11 @@ static es_rv_t set_value(mes_value_t *value, const cmd_parms *cmd, int argc, cha
         value->text = ap_server_root_relative(cmd->pool, argv[0]);
         return value->text ? ES_OK : es_fail(why, ES_CONFIG_VALUE, "\"%.200s\" is not a path", argv[0]);
     case KIND_LIST:
-    case KIND_CLAIM:
-        return set_list(value, row, cmd, argc, argv, why);
+        value->list = add_words(NULL, argc, argv, cmd->pool);
+        return row->check ? row->check(value, why, cmd->temp_pool) : ES_OK;
+    case KIND_PAIRS:
+        value->list = add_words(value->list, argc, argv, cmd->pool);
+        return row->check(value, why, cmd->temp_pool);
     case KIND_TIME:
         return read_number(&value->number, row, time_units, argv[0], help, why);
     case KIND_SIZE:
@@ -271,6 +306,14 @@ static void merge_values(mes_value_t *merged, const mes_value_t *base, const mes
     }
 }
 
+/* Pairs of a virtual host come to those of the main server. */
+static void join_lists(mes_value_t *merged, const mes_value_t *base, const mes_value_t *add, int slot, apr_pool_t *pool)
+{
+    if (base[slot].list && add[slot].list) {
+        merged[slot].list = apr_array_append(pool, base[slot].list, add[slot].list);
+    }
+}
+
 void *mes_conf_make_server(apr_pool_t *pool, server_rec *server)
 {
     mes_server_t *made = apr_pcalloc(pool, sizeof *made);
@@ -290,9 +333,8 @@ void *mes_conf_merge_server(apr_pool_t *pool, void *base_config, void *add_confi
     mes_server_t *merged = apr_pmemdup(pool, add, sizeof *merged);
 
     merge_values(merged->value, base->value, add->value, MES_SERVER_SLOTS);
-    if (base->value[MES_CLAIM].list && add->value[MES_CLAIM].list) {
-        merged->value[MES_CLAIM].list = apr_array_append(pool, base->value[MES_CLAIM].list, add->value[MES_CLAIM].list);
-    }
+    join_lists(merged->value, base->value, add->value, MES_CLAIM, pool);
+    join_lists(merged->value, base->value, add->value, MES_GROUP, pool);
     merged->keep = base->keep > add->keep ? base->keep : add->keep;
     return merged;
 }

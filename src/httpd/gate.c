@@ -66,9 +66,15 @@ static int refuse_denied(request_rec *r, const mes_request_t *request)
 {
     es_why_t why = ES_WHY_INIT;
 
-    es_fail(&why, ES_ACCESS_DENIED, "no rule of this section lets the user see %.300s%.600s", r->uri,
-            request->failed ? request->failed : "");
+    es_fail(&why, request->is_groups_unknown ? ES_GROUPS_UNKNOWN : ES_ACCESS_DENIED,
+            "no rule of this section lets the user see %.300s%.600s", r->uri, request->failed ? request->failed : "");
     return mes_io_refuse(r, mes_request_site(r), &why, MES_OFFER_SIGN_OUT);
+}
+
+/* A rule in an alias can only end the judging with an error when it does not know the groups: see authz.c. */
+static int is_denial(int verdict, const mes_request_t *request)
+{
+    return verdict == HTTP_FORBIDDEN || (verdict == HTTP_INTERNAL_SERVER_ERROR && request->is_groups_unknown);
 }
 
 /* Calls the hook it stands in, to see what the others in it will say: for a signed-in user a denial becomes our page.
@@ -90,7 +96,7 @@ int mes_gate_judge(request_rec *r)
     request->is_judging = 1;
     verdict = ap_run_access_checker_ex(r);
     request->is_judging = 0;
-    return verdict == HTTP_FORBIDDEN && can_answer(r) ? refuse_denied(r, request) : verdict;
+    return is_denial(verdict, request) && can_answer(r) ? refuse_denied(r, request) : verdict;
 }
 
 static int redirects(const request_rec *r, es_visitor_t visitor)

@@ -71,6 +71,9 @@ void mes_io_log(request_rec *r, es_rv_t rv, const char *sentence)
 void mes_io_log_signin(request_rec *r, const mes_site_t *site, const es_acs_report_t *report)
 {
     note(ES_OK);
+    if (report->is_overage) {
+        mes_io_log(r, ES_GROUPS_OVERAGE, apr_psprintf(r->pool, "user \"%s\" came with groups.link", report->user));
+    }
     ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
                   TAG "signed in: connection=%s user=\"%s\" assertion=%s dropped=%d ended=%d", site->connection->tag,
                   report->user, report->assertion_id, report->n_claims_dropped, report->n_ended);

@@ -51,13 +51,21 @@ static const ap_directive_t *find_blamed(const mes_server_t *conf, es_rv_t rv)
         es_rv_t rv;
         int slot;
     } blamed[] = {
-        { ES_CONFIG_BASE_URL, MES_BASE_URL },      { ES_CONFIG_ENTITY_ID, MES_ENTITY_ID },
-        { ES_CONFIG_REPLY_URL, MES_REPLY_URL },    { ES_CONFIG_PATH, MES_PATH },
-        { ES_CONFIG_PATH, MES_DEFAULT_PAGE },      { ES_CONFIG_CLASH, MES_REPLY_URL },
-        { ES_CONFIG_CLASH, MES_DEFAULT_PAGE },     { ES_CONFIG_CLASH, MES_PATH },
-        { ES_CONFIG_TIME, MES_CLOCK_SKEW },        { ES_CONFIG_CLAIM, MES_REMOTE_USER },
-        { ES_CONFIG_TEMPLATE, MES_PAGE_TEMPLATE }, { ES_CONFIG_SHARED, MES_REMOTE_USER },
+        { ES_CONFIG_BASE_URL, MES_BASE_URL },
+        { ES_CONFIG_ENTITY_ID, MES_ENTITY_ID },
+        { ES_CONFIG_REPLY_URL, MES_REPLY_URL },
+        { ES_CONFIG_PATH, MES_PATH },
+        { ES_CONFIG_PATH, MES_DEFAULT_PAGE },
+        { ES_CONFIG_CLASH, MES_REPLY_URL },
+        { ES_CONFIG_CLASH, MES_DEFAULT_PAGE },
+        { ES_CONFIG_CLASH, MES_PATH },
+        { ES_CONFIG_TIME, MES_CLOCK_SKEW },
+        { ES_CONFIG_CLAIM, MES_REMOTE_USER },
+        { ES_CONFIG_TEMPLATE, MES_PAGE_TEMPLATE },
+        { ES_CONFIG_SHARED, MES_REMOTE_USER },
         { ES_CONFIG_SHARED, MES_CLAIM },
+        { ES_CONFIG_SHARED, MES_REQUIRED_CLAIMS },
+        { ES_CONFIG_GROUP, MES_GROUP },
     };
     apr_size_t i;
 
@@ -120,8 +128,12 @@ static es_rv_t make_site(const mes_site_t **site, const mes_server_t *conf, cons
     mes_site_t *made = apr_pcalloc(pool, sizeof *made);
     es_connection_t *connection;
     es_request_t *request;
+    const es_group_t *groups;
+    es_groups_t *known_groups;
+    int n_groups;
     es_rv_t rv;
 
+    groups = mes_conf_groups(&n_groups, &conf->value[MES_GROUP], pool);
     made->flow.aliases = mes_conf_aliases(&made->flow.n_aliases, &conf->value[MES_CLAIM], pool);
     if ((rv = make_connection(&connection, conf, why, pool)) != ES_OK ||
         (rv = es_request_make(&request, connection->metadata->sso_url, connection->entity_id, connection->reply_url,
@@ -129,12 +141,14 @@ static es_rv_t make_site(const mes_site_t **site, const mes_server_t *conf, cons
         (rv = es_request_metadata(&made->metadata, connection->entity_id, connection->reply_url, connection->logout_url,
                                   why, pool)) != ES_OK ||
         (rv = es_claims_check_aliases(made->flow.aliases, made->flow.n_aliases, why)) != ES_OK ||
+        (rv = es_groups_make(&known_groups, groups, n_groups, why, pool)) != ES_OK ||
         (rv = mes_pages_load(&made->template, &made->policy, conf->value[MES_PAGE_TEMPLATE].text,
                              connection->metadata->slo_url, why, pool)) != ES_OK) {
         return rv;
     }
     made->flow.connection = connection;
     made->flow.request = request;
+    made->flow.required_claims = name_list(&conf->value[MES_REQUIRED_CLAIMS], pool);
     made->flow.keep = conf->keep;
     made->flow.signoff = make_signoff(connection, pool);
     made->flow.single_logout = (int)conf->value[MES_SINGLE_LOGOUT].number;
@@ -143,6 +157,9 @@ static es_rv_t make_site(const mes_site_t **site, const mes_server_t *conf, cons
     made->connection = connection;
     made->state = state;
     made->names = names;
+    made->groups = known_groups;
+    made->claim_groups = es_claims_find("groups");
+    made->claim_groups_link = es_claims_find("groups_link");
     made->response_limit = (apr_size_t)conf->value[MES_RESPONSE_LIMIT].number;
     *site = made;
     return ES_OK;
@@ -232,7 +249,8 @@ static es_rv_t check_shared(const mes_server_t *conf, const server_rec *first, c
         if (other->site &&
             memcmp(&other->site->connection->id, &conf->site->connection->id, sizeof conf->site->connection->id) == 0 &&
             (!same_list(&other->value[MES_REMOTE_USER], &conf->value[MES_REMOTE_USER]) ||
-             !same_list(&other->value[MES_CLAIM], &conf->value[MES_CLAIM]))) {
+             !same_list(&other->value[MES_CLAIM], &conf->value[MES_CLAIM]) ||
+             !same_list(&other->value[MES_REQUIRED_CLAIMS], &conf->value[MES_REQUIRED_CLAIMS]))) {
             return es_fail(why, ES_CONFIG_SHARED,
                            "the virtual host of %.200s has the same tenant and entity ID, %.300s",
                            other->site->connection->origin, conf->site->connection->entity_id);

@@ -16,6 +16,7 @@
 #include <http_request.h>
 
 #include "flow/flow.h"
+#include "policy/group.h"
 #include "policy/visitor.h"
 #include "session/shm.h"
 
@@ -37,6 +38,8 @@ typedef enum {
     MES_CLOCK_SKEW,
     MES_REMOTE_USER,
     MES_CLAIM,
+    MES_GROUP,
+    MES_REQUIRED_CLAIMS,
     MES_RESPONSE_LIMIT,
     MES_PAGE_TEMPLATE,
     MES_SESSIONS_PER_USER,
@@ -95,8 +98,9 @@ void *mes_conf_make_location(apr_pool_t *pool, char *path);
 void *mes_conf_merge_location(apr_pool_t *pool, void *base, void *add);
 
 mes_server_t *mes_conf_server(const server_rec *server);
-/* EntraSAMLClaim's pairs. */
+/* EntraSAMLClaim's and EntraSAMLGroup's pairs. */
 const es_claim_alias_t *mes_conf_aliases(int *n_aliases, const mes_value_t *value, apr_pool_t *pool);
+const es_group_t *mes_conf_groups(int *n_groups, const mes_value_t *value, apr_pool_t *pool);
 /* What a directive's function returns to httpd, which puts file and line before it. */
 const char *mes_conf_error(const cmd_parms *cmd, const es_why_t *why);
 
@@ -121,9 +125,11 @@ struct mes_site_t {
     const es_connection_t *connection; /* the flow's */
     const mes_state_t *state;
     const char *const *names; /* ENTRA_… of the built-in claims, by their number */
-    const char *metadata;     /* ours, as XML */
-    const char *template;     /* the page */
-    const char *policy;       /* its Content-Security-Policy */
+    const es_groups_t *groups;
+    unsigned claim_groups, claim_groups_link; /* numbers of these claims */
+    const char *metadata;                     /* ours, as XML */
+    const char *template;                     /* the page */
+    const char *policy;                       /* its Content-Security-Policy */
     apr_size_t response_limit;
 };
 
@@ -165,6 +171,7 @@ typedef struct {
     int is_judging;          /* inside our own call of access_checker_ex */
     int is_own;              /* the answer is ours: never to be stored */
     const char *failed;      /* Require claim lines that were not met, for the log */
+    int is_groups_unknown;   /* one of them asks for groups that Entra left out */
     es_session_t session;
 } mes_request_t;
 

@@ -7,6 +7,9 @@
  * is alone, and may re-make the mutexes that a dead process left locked. At a restart within the same parent the
  * descriptor is kept, children of the old generation may still be at work, and nothing is repaired.
  *
+ * Being alone, a fresh start may also give the file another size: what is alive goes into a new file beside the old one,
+ * locked before it gets the name. Killed at any moment in between, the name leads to the old file or the new one, whole.
+ *
  * Each configuration maps the file anew, before its children are forked, and the parent unmaps it with the
  * configuration. Children never unmap: a child belongs to one generation, and its threads may be in the memory until
  * the process ends.
@@ -26,6 +29,7 @@
 
 #define SEGMENT_FILE "entra_saml.seg"
 #define DAMAGED_FILE SEGMENT_FILE ".damaged"
+#define DRAFT_FILE SEGMENT_FILE ".new"
 #define USERDATA "entra_saml segment"
 #define ATTEMPTS 8
 #define PATIENCE_MS 5000
@@ -127,17 +131,19 @@ static es_rv_t open_locked(int *fd, const mes_folder_t *folder, es_why_t *why)
     return ES_OK;
 }
 
-/* The file's room is taken at once: in a sparse file on a full file system a write would end in SIGBUS. */
-static es_rv_t lay_out(es_shm_t **shm, int fd, apr_size_t size, const mes_folder_t *folder, es_why_t *why,
-                       apr_pool_t *pool)
+/* The file's room is taken at once: in a sparse file on a full file system a write would end in SIGBUS. `name` is the
+ * file's, which goes where there is no room. */
+static es_rv_t lay_out(es_shm_t **shm, int fd, const char *name, apr_size_t size, const mes_folder_t *folder,
+                       es_why_t *why, apr_pool_t *pool)
 {
     mapping_t *mapping;
     es_rv_t rv;
 
     errno = posix_fallocate(fd, 0, (off_t)size);
     if (errno != 0) {
-        rv = fail(folder, "no room for", why);
-        unlinkat(folder->fd, SEGMENT_FILE, 0);
+        rv = es_fail(why, ES_CONFIG_STATE, "no room for the %" APR_SIZE_T_FMT " octets of %.500s/%s: %s", size,
+                     folder->name, name, strerror(errno));
+        unlinkat(folder->fd, name, 0);
         return rv;
     }
     if ((rv = map(&mapping, fd, size, folder, why, pool)) != ES_OK ||
@@ -148,50 +154,126 @@ static es_rv_t lay_out(es_shm_t **shm, int fd, apr_size_t size, const mes_folder
 }
 
 /* Attaches to what is there; *shm stays NULL when it is none of ours, or damaged. */
-static es_rv_t attach(es_shm_t **shm, es_why_t *damage, int fd, apr_size_t size, const mes_folder_t *folder,
-                      es_why_t *why, apr_pool_t *pool)
+static es_rv_t attach(es_shm_t **shm, mapping_t **mapping, es_why_t *damage, int fd, apr_size_t size,
+                      const mes_folder_t *folder, es_why_t *why, apr_pool_t *pool)
 {
-    mapping_t *mapping;
-    es_rv_t rv = map(&mapping, fd, size, folder, why, pool);
+    es_rv_t rv = map(mapping, fd, size, folder, why, pool);
 
-    if (rv == ES_OK && es_shm_attach(shm, mapping->memory, size, damage, pool) != ES_OK) {
+    if (rv == ES_OK && es_shm_attach(shm, (*mapping)->memory, size, damage, pool) != ES_OK) {
         *shm = NULL;
-        apr_pool_cleanup_run(pool, mapping, unmap);
+        apr_pool_cleanup_run(pool, *mapping, unmap);
     }
     return rv;
 }
 
-/* A file that nobody else has: uses it, lays it out, or puts it out of the way and leaves *shm NULL. */
-static es_rv_t take(es_shm_t **shm, const char **note, int fd, apr_size_t size, const mes_folder_t *folder,
+/* An empty file beside the segment, locked; what a start that was killed left there goes. */
+static es_rv_t open_draft(int *draft, const mes_folder_t *folder, es_why_t *why)
+{
+    int opened;
+
+    unlinkat(folder->fd, DRAFT_FILE, 0);
+    opened = openat(folder->fd, DRAFT_FILE, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR);
+    if (opened < 0 || flock(opened, LOCK_EX | LOCK_NB) != 0) {
+        es_rv_t rv = fail(folder, "cannot make another file beside", why);
+
+        if (opened >= 0) {
+            close(opened);
+        }
+        return rv;
+    }
+    *draft = opened;
+    return ES_OK;
+}
+
+/* Fills the draft from *shm and gives it the name. Returns ES_MARKS_FULL where it is too small for the marks. */
+static es_rv_t fill_draft(es_shm_t **shm, es_carried_t *carried, int draft, apr_size_t size, const mes_folder_t *folder,
+                          es_why_t *why, apr_pool_t *pool)
+{
+    es_shm_t *made;
+    es_rv_t rv = lay_out(&made, draft, DRAFT_FILE, size, folder, why, pool);
+
+    if (rv == ES_OK) {
+        rv = es_shm_carry(carried, made, *shm, apr_time_now(), why, pool);
+    }
+    if (rv == ES_OK && renameat(folder->fd, DRAFT_FILE, folder->fd, SEGMENT_FILE) != 0) {
+        rv = fail(folder, "cannot replace", why);
+    }
+    if (rv == ES_OK) {
+        *shm = made;
+    }
+    return rv;
+}
+
+/* Another size, with all that is alive. When a smaller file would forget marks in force, so that what they guard could
+ * be used again, the old one stays. */
+static es_rv_t change_size(es_shm_t **shm, int *fd, const char **note, mapping_t *old, apr_size_t size,
+                           const mes_folder_t *folder, es_why_t *why, apr_pool_t *pool)
+{
+    es_why_t cause = ES_WHY_INIT;
+    es_carried_t carried;
+    apr_pool_t *fresh;
+    int draft = -1;
+    es_rv_t rv = open_draft(&draft, folder, why);
+
+    if (rv != ES_OK) {
+        return rv;
+    }
+    apr_pool_create(&fresh, pool);
+    if ((rv = fill_draft(shm, &carried, draft, size, folder, &cause, fresh)) == ES_OK) {
+        *note = apr_psprintf(pool,
+                             "%s/" SEGMENT_FILE " changed its size from %" APR_SIZE_T_FMT " to %" APR_SIZE_T_FMT
+                             " octets: carried %" APR_UINT64_T_FMT " sessions and %" APR_UINT64_T_FMT
+                             " marks over, left %" APR_UINT64_T_FMT " sessions behind",
+                             folder->name, old->size, size, carried.sessions, carried.marks, carried.left);
+        apr_pool_cleanup_run(pool, old, unmap);
+        close(*fd);
+        *fd = draft;
+        return ES_OK;
+    }
+    apr_pool_destroy(fresh);
+    unlinkat(folder->fd, DRAFT_FILE, 0);
+    close(draft);
+    if (rv == ES_MARKS_FULL) {
+        *note = apr_psprintf(pool,
+                             "%s/" SEGMENT_FILE " keeps its size of %" APR_SIZE_T_FMT " octets until the server is "
+                             "started again: in %" APR_SIZE_T_FMT " there is no room for the replay marks in force",
+                             folder->name, old->size, size);
+        return ES_OK;
+    }
+    return es_fail(why, rv, "%s; the sessions there are stay in the old file of %" APR_SIZE_T_FMT " octets", cause.text,
+                   old->size);
+}
+
+static void put_aside(const char **note, const mes_folder_t *folder, const es_why_t *damage, apr_pool_t *pool)
+{
+    renameat(folder->fd, SEGMENT_FILE, folder->fd, DAMAGED_FILE);
+    *note = apr_psprintf(pool, "%s/" SEGMENT_FILE " was put aside as " DAMAGED_FILE ", all sessions have ended: %s",
+                         folder->name, damage->text);
+}
+
+/* A file that nobody else has: uses it, lays it out, changes its size, or puts it out of the way and leaves *shm NULL.
+ * Never closes *fd without opening another. */
+static es_rv_t take(es_shm_t **shm, int *fd, const char **note, apr_size_t size, const mes_folder_t *folder,
                     es_why_t *why, apr_pool_t *pool)
 {
     es_why_t damage = ES_WHY_INIT;
+    mapping_t *mapping;
     struct stat info;
     es_rv_t rv;
 
-    if (fstat(fd, &info) != 0) {
+    if (fstat(*fd, &info) != 0) {
         return fail(folder, "cannot look at", why);
     }
     if (info.st_size == 0) {
-        return lay_out(shm, fd, size, folder, why, pool);
+        return lay_out(shm, *fd, SEGMENT_FILE, size, folder, why, pool);
     }
-    if ((rv = attach(shm, &damage, fd, (apr_size_t)info.st_size, folder, why, pool)) != ES_OK) {
+    if ((rv = attach(shm, &mapping, &damage, *fd, (apr_size_t)info.st_size, folder, why, pool)) != ES_OK) {
         return rv;
     }
-    if (*shm && (apr_size_t)info.st_size == size && es_shm_recover(*shm, &damage) == ES_OK) {
-        return ES_OK;
+    if (*shm && es_shm_recover(*shm, &damage) == ES_OK) {
+        return mapping->size == size ? ES_OK : change_size(shm, fd, note, mapping, size, folder, why, pool);
     }
-    if (*shm && damage.rv == ES_OK) {
-        unlinkat(folder->fd, SEGMENT_FILE, 0);
-        *note = apr_psprintf(pool,
-                             "%s/" SEGMENT_FILE " changes its size from %" APR_OFF_T_FMT " to %" APR_SIZE_T_FMT
-                             " octets: all sessions have ended",
-                             folder->name, (apr_off_t)info.st_size, size);
-    } else {
-        renameat(folder->fd, SEGMENT_FILE, folder->fd, DAMAGED_FILE);
-        *note = apr_psprintf(pool, "%s/" SEGMENT_FILE " was put aside as " DAMAGED_FILE ", all sessions have ended: %s",
-                             folder->name, damage.text);
-    }
+    put_aside(note, folder, &damage, pool);
     *shm = NULL;
     return ES_OK;
 }
@@ -210,7 +292,7 @@ static es_rv_t open_fresh(es_shm_t **shm, int *fd, const char **note, apr_size_t
         if (*fd < 0) {
             continue;
         }
-        if ((rv = take(shm, note, *fd, size, folder, why, pool)) == ES_OK && *shm) {
+        if ((rv = take(shm, fd, note, size, folder, why, pool)) == ES_OK && *shm) {
             return ES_OK;
         }
         close(*fd);
@@ -227,19 +309,18 @@ static es_rv_t open_again(es_shm_t **shm, const char **note, const held_t *held,
                           const mes_folder_t *folder, es_why_t *why, apr_pool_t *pool)
 {
     es_why_t damage = ES_WHY_INIT;
+    mapping_t *mapping;
     struct stat info;
     es_rv_t rv;
 
     if (fstat(held->fd, &info) != 0) {
         return fail(folder, "cannot look at", why);
     }
-    if ((rv = attach(shm, &damage, held->fd, (apr_size_t)info.st_size, folder, why, pool)) != ES_OK) {
+    if ((rv = attach(shm, &mapping, &damage, held->fd, (apr_size_t)info.st_size, folder, why, pool)) != ES_OK) {
         return rv;
     }
     if (!*shm) {
-        renameat(folder->fd, SEGMENT_FILE, folder->fd, DAMAGED_FILE);
-        *note = apr_psprintf(pool, "%s/" SEGMENT_FILE " was put aside as " DAMAGED_FILE ", all sessions have ended: %s",
-                             folder->name, damage.text);
+        put_aside(note, folder, &damage, pool);
     } else if ((apr_size_t)info.st_size != size) {
         *note = apr_psprintf(pool,
                              "%s/" SEGMENT_FILE " keeps its size of %" APR_OFF_T_FMT

@@ -9,8 +9,6 @@
 #include <apr_tables.h>
 #include <pcre2.h>
 
-#define GUID_LEN 36
-
 /* Steps a regex may take for one value. Patterns that need to go back and forth a lot pass it only on values that were
  * made for that; then the value does not match, and no further one is tried. */
 #define STEPS_MAX 50000
@@ -19,6 +17,7 @@ typedef struct {
     unsigned id; /* 0: by name */
     const char *name;
     int is_guid;
+    const char *plain; /* the value as written */
     const char *value; /* escaped as the record holds it, a GUID in upper case; NULL for a regex */
     pcre2_code *regex;
 } term_t;
@@ -26,12 +25,14 @@ typedef struct {
 struct es_rule_t {
     int n_terms;
     const term_t *terms;
+    unsigned groups, groups_link, roles; /* the numbers of these claims */
     pcre2_match_context *limits;
 };
 
 typedef enum {
     MET,
     ABSENT,
+    UNKNOWN, /* Entra sent a link in place of the groups */
     NO_MATCH,
     GIVEN_UP /* the regex took too many steps, or PCRE2 had no memory */
 } outcome_t;
@@ -98,24 +99,11 @@ static const char *behind_authority(const char *term)
     return c;
 }
 
-static int is_guid(const char *text)
-{
-    int i;
-
-    for (i = 0; i < GUID_LEN; i++) {
-        const int is_dash = i == 8 || i == 13 || i == 18 || i == 23;
-
-        if (is_dash ? text[i] != '-' : !apr_isxdigit(text[i])) {
-            return 0;
-        }
-    }
-    return text[GUID_LEN] == '\0';
-}
-
 /* Of all ways to write a GUID the one in upper case comes first in the order of es_session_compare. */
 static void take_value(term_t *made, const char *value, apr_pool_t *pool)
 {
-    made->is_guid = is_guid(value);
+    made->plain = value;
+    made->is_guid = es_groups_is_guid(value);
     if (made->is_guid) {
         char *upper = apr_pstrdup(pool, value), *c;
 
@@ -199,6 +187,9 @@ es_rv_t es_rule_make(es_rule_t **rule, const char *line, es_rule_resolve_t *reso
             return rv;
         }
     }
+    made->groups = resolve("groups");
+    made->groups_link = resolve("groups_link");
+    made->roles = resolve("roles");
     made->limits = pcre2_match_context_create(NULL);
     if (!made->limits) {
         return es_fail(why, ES_INTERNAL, "PCRE2 has no memory for a match context");
@@ -218,14 +209,14 @@ static const char *value_at(const es_session_claim_t *claim, int index)
 }
 
 /* Binary search in the sorted index: the first value that does not come before ours. */
-static int holds_value(const term_t *term, const es_session_claim_t *claim)
+static int holds_value(const es_session_claim_t *claim, const char *value, int is_guid)
 {
     int low = 0, high = claim->count;
 
     while (low < high) {
         const int middle = low + (high - low) / 2;
 
-        if (es_session_compare(value_at(claim, middle), term->value) < 0) {
+        if (es_session_compare(value_at(claim, middle), value) < 0) {
             low = middle + 1;
         } else {
             high = middle;
@@ -234,13 +225,18 @@ static int holds_value(const term_t *term, const es_session_claim_t *claim)
     if (low == claim->count) {
         return 0;
     }
-    if (term->is_guid) {
+    if (is_guid) {
         const char *found = value_at(claim, low);
 
-        return apr_cstr_casecmpn(found, term->value, GUID_LEN) == 0 &&
-               (found[GUID_LEN] == '\0' || found[GUID_LEN] == ';');
+        return apr_cstr_casecmpn(found, value, ES_GROUP_GUID_LEN) == 0 &&
+               (found[ES_GROUP_GUID_LEN] == '\0' || found[ES_GROUP_GUID_LEN] == ';');
     }
-    return es_session_compare(value_at(claim, low), term->value) == 0;
+    return es_session_compare(value_at(claim, low), value) == 0;
+}
+
+int es_rule_holds_guid(const es_session_claim_t *claim, const char *guid)
+{
+    return holds_value(claim, guid, 1);
 }
 
 /* The next of the joined values, without its escapes: in place where it has none. NULL behind the last one. */
@@ -308,17 +304,36 @@ static outcome_t match_any(const term_t *term, const es_rule_t *rule, const es_s
     return outcome;
 }
 
-static outcome_t judge(const term_t *term, const es_rule_t *rule, const es_session_t *session, apr_pool_t *pool)
+/* With a link in their place nobody knows the groups. Entra also sends groups as roles, or under a name of the
+ * administrator's (then without any other value): of those an absent one may be meant. */
+static int is_unknown(const term_t *term, const es_rule_t *rule, const es_session_t *session, int is_present)
+{
+    es_session_claim_t link;
+
+    if (term->id != rule->groups && (is_present || (term->id && term->id != rule->roles))) {
+        return 0;
+    }
+    return es_session_find(&link, session, rule->groups_link, NULL);
+}
+
+static outcome_t judge(const term_t *term, const es_rule_t *rule, const es_session_t *session,
+                       const es_groups_t *groups, apr_pool_t *pool)
 {
     es_session_claim_t claim;
+    const int is_present = es_session_find(&claim, session, term->id, term->name);
+    const char *guid;
 
-    if (!es_session_find(&claim, session, term->id, term->name)) {
+    if (is_unknown(term, rule, session, is_present)) {
+        return UNKNOWN;
+    }
+    if (!is_present) {
         return ABSENT;
     }
     if (term->regex) {
         return match_any(term, rule, &claim, pool);
     }
-    return holds_value(term, &claim) ? MET : NO_MATCH;
+    guid = term->id == rule->groups && !term->is_guid ? es_groups_find(groups, term->plain) : NULL;
+    return holds_value(&claim, guid ? guid : term->value, guid || term->is_guid) ? MET : NO_MATCH;
 }
 
 /* One term's part of the sentence: names and numbers, no values. */
@@ -326,7 +341,9 @@ static void describe(char *text, apr_size_t room, const term_t *term, outcome_t 
 {
     es_session_claim_t claim;
 
-    if (outcome == ABSENT || !es_session_find(&claim, session, term->id, term->name)) {
+    if (outcome == UNKNOWN) {
+        apr_snprintf(text, room, "claim %.100s is unknown, Entra sent groups.link", term->name);
+    } else if (outcome == ABSENT || !es_session_find(&claim, session, term->id, term->name)) {
         apr_snprintf(text, room, "claim %.100s is absent", term->name);
     } else if (outcome == GIVEN_UP) {
         apr_snprintf(text, room, "a value of claim %.100s needs more steps than a regex may take", term->name);
@@ -336,23 +353,25 @@ static void describe(char *text, apr_size_t room, const term_t *term, outcome_t 
     }
 }
 
-es_rv_t es_rule_check(const es_rule_t *rule, const es_session_t *session, es_why_t *why, apr_pool_t *pool)
+es_rv_t es_rule_check(const es_rule_t *rule, const es_session_t *session, const es_groups_t *groups, es_why_t *why,
+                      apr_pool_t *pool)
 {
     outcome_t *outcome = apr_palloc(pool, (apr_size_t)rule->n_terms * sizeof *outcome);
     char text[ES_WHY_TEXT] = "";
     apr_size_t len = 0;
-    int i;
+    int i, n_unknown = 0;
 
     for (i = 0; i < rule->n_terms; i++) {
-        outcome[i] = judge(&rule->terms[i], rule, session, pool);
+        outcome[i] = judge(&rule->terms[i], rule, session, groups, pool);
         if (outcome[i] == MET) {
             return ES_OK;
         }
+        n_unknown += outcome[i] == UNKNOWN;
     }
     for (i = 0; i < rule->n_terms && len + 3 < sizeof text; i++) {
         len += (apr_size_t)apr_snprintf(text + len, sizeof text - len, "%s", i ? ", " : "");
         describe(text + len, sizeof text - len, &rule->terms[i], outcome[i], session);
         len = strlen(text);
     }
-    return es_fail(why, ES_ACCESS_DENIED, "%s", text);
+    return es_fail(why, n_unknown ? ES_GROUPS_UNKNOWN : ES_ACCESS_DENIED, "%s", text);
 }

@@ -7,6 +7,7 @@
 #define ES_RULE_H
 
 #include "base/es.h"
+#include "policy/group.h"
 #include "session/session.h"
 
 typedef struct es_rule_t es_rule_t;
@@ -26,9 +27,20 @@ typedef unsigned es_rule_resolve_t(const char *name);
  * behind the name, or that something follows. ES_CONFIG_REGEX: does not compile. */
 es_rv_t es_rule_make(es_rule_t **rule, const char *line, es_rule_resolve_t *resolve, es_why_t *why, apr_pool_t *pool);
 
-/* ES_OK when a term is met; else ES_ACCESS_DENIED, and the sentence says for each term whether the claim was absent or
- * which number of values did not match (values themselves are not told). GUID values compare without regard to case,
- * all others exactly. A regex that takes too many steps for a value, or a value that is not UTF-8, does not match. */
-es_rv_t es_rule_check(const es_rule_t *rule, const es_session_t *session, es_why_t *why, apr_pool_t *pool);
+/* ES_OK when a term is met. A value of the claim groups may be a name of `groups`, which then means that group and
+ * nothing else. GUID values compare without regard to case, all others exactly. A regex that takes too many steps for a
+ * value, or a value that is not UTF-8, does not match.
+ *
+ * ES_GROUPS_UNKNOWN  no term is met, and one asks for groups that Entra left out: above 150 of them it sends a link in
+ *                    place of their values (Microsoft: "SAML token claims reference", groups overage). A rule that is
+ *                    turned round must take this for "met": nobody knows that the user is not in the group
+ * ES_ACCESS_DENIED   no term is met
+ * The sentence says for each term whether the claim was absent, unknown, or which number of values did not match (values
+ * themselves are not told). */
+es_rv_t es_rule_check(const es_rule_t *rule, const es_session_t *session, const es_groups_t *groups, es_why_t *why,
+                      apr_pool_t *pool);
+
+/* Is this GUID (in upper case) among the claim's values? */
+int es_rule_holds_guid(const es_session_claim_t *claim, const char *guid);
 
 #endif

@@ -376,3 +376,22 @@ int es_index_find(const es_table_spot_t **spots, es_index_t *index, const es_tab
     *spots = found;
     return n;
 }
+
+int es_index_next(es_hash_t *subject, es_table_spot_t *spot, apr_size_t *at, const es_index_t *index,
+                  const es_table_t *table)
+{
+    while (*at < (apr_size_t)index->n_lines * CELLS) {
+        const cell_t *cell = &index->lines[*at / CELLS].cell[*at % CELLS];
+
+        ++*at;
+        *spot = spot_in(cell);
+        if (es_table_holds(table, spot)) {
+            apr_uint64_t print = atomic_load_explicit(&cell->print, memory_order_relaxed);
+
+            memset(subject, 0, sizeof *subject);
+            memcpy(subject->octet, &print, sizeof print);
+            return 1;
+        }
+    }
+    return 0;
+}

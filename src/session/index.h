@@ -29,4 +29,9 @@ es_rv_t es_index_add(es_index_t *index, es_table_t *table, const es_hash_t *subj
 int es_index_find(const es_table_spot_t **spots, es_index_t *index, const es_table_t *table, const es_hash_t *subject,
                   apr_pool_t *pool);
 
+/* Walks over the entries that live, while nobody adds: *at goes on from 0. Of the subject it tells what the index knows
+ * of it and needs, the rest is zeros. Returns 0 at the end. */
+int es_index_next(es_hash_t *subject, es_table_spot_t *spot, apr_size_t *at, const es_index_t *index,
+                  const es_table_t *table);
+
 #endif

@@ -125,11 +125,15 @@ es_rv_t es_pending_open(es_pending_t **pending, const char *relay_state, const e
     return ES_OK;
 }
 
-es_rv_t es_pending_check_age(const es_pending_t *pending, apr_time_t now, es_why_t *why)
+es_rv_t es_pending_check_age(const es_pending_t *pending, apr_interval_time_t skew, apr_time_t now, es_why_t *why)
 {
     apr_time_t age = now - pending->started;
 
-    if (age > ES_PENDING_LIFETIME || age < -ES_PENDING_LIFETIME) {
+    if (age < -skew) {
+        return es_fail(why, ES_PENDING_EXPIRED, "the sign-in was started %ld s in the future: the clock was set back",
+                       (long)apr_time_sec(-age));
+    }
+    if (age > ES_PENDING_LIFETIME) {
         return es_fail(why, ES_PENDING_EXPIRED, "the sign-in was started %ld s ago, at most %ld s are allowed",
                        (long)apr_time_sec(age), (long)apr_time_sec(ES_PENDING_LIFETIME));
     }

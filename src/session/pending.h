@@ -32,7 +32,8 @@ es_rv_t es_pending_seal(const char **relay_state, const es_pending_t *pending, c
 es_rv_t es_pending_open(es_pending_t **pending, const char *relay_state, const es_seal_key_t *key, es_why_t *why,
                         apr_pool_t *pool);
 
-/* ES_PENDING_EXPIRED when older than ES_PENDING_LIFETIME (or from the future by more than that). */
-es_rv_t es_pending_check_age(const es_pending_t *pending, apr_time_t now, es_why_t *why);
+/* ES_PENDING_EXPIRED when older than ES_PENDING_LIFETIME, or from the future by more than the skew: the clock was set
+ * back, and Entra's answer would look as if it came before the request. */
+es_rv_t es_pending_check_age(const es_pending_t *pending, apr_interval_time_t skew, apr_time_t now, es_why_t *why);
 
 #endif

@@ -247,6 +247,17 @@ static print_t print_of(const es_replay_t *replay, const es_hash_t *mark)
     return place_words(replay, (apr_uint64_t)first << 32, second);
 }
 
+/* The way back from print_of, to as much of the mark as took part in it. */
+static void unprint(es_hash_t *mark, apr_uint64_t first, apr_uint64_t second)
+{
+    const apr_uint32_t start = (apr_uint32_t)(first >> 32);
+
+    second &= ~(apr_uint64_t)LIFE_MOST;
+    memset(mark, 0, sizeof *mark);
+    memcpy(mark->octet, &start, sizeof start);
+    memcpy(mark->octet + sizeof start, &second, sizeof second);
+}
+
 static apr_uint32_t expiry_of(apr_uint64_t first)
 {
     return (apr_uint32_t)first;
@@ -440,6 +451,26 @@ es_rv_t es_replay_recover(es_replay_t *replay, es_why_t *why)
         }
     }
     return make_locks(replay, why);
+}
+
+int es_replay_next(es_replay_mark_t *mark, apr_size_t *at, const es_replay_t *replay, apr_time_t now)
+{
+    const apr_size_t total = (apr_size_t)replay->n_shards * replay->n_buckets * PLACES;
+
+    while (*at < total) {
+        const mark_t *place = &replay->buckets[*at / PLACES].place[*at % PLACES];
+        apr_uint64_t first = atomic_load_explicit(&place->first, memory_order_acquire);
+        apr_uint64_t second = atomic_load_explicit(&place->second, memory_order_acquire);
+
+        ++*at;
+        if (expiry_of(first) > seconds(now)) {
+            unprint(&mark->mark, first, second);
+            mark->expires = apr_time_from_sec((apr_time_t)expiry_of(first));
+            mark->set = mark->expires - apr_time_from_sec((apr_time_t)life_of(second));
+            return 1;
+        }
+    }
+    return 0;
 }
 
 /* Counts a bucket's marks that are alive. A mark that is overwritten meanwhile may be counted with the wrong life. */

@@ -23,6 +23,14 @@ es_rv_t es_replay_find(int *found, es_replay_t *replay, const es_hash_t *mark, a
 es_rv_t es_replay_add(int *added, es_replay_t *replay, const es_hash_t *mark, apr_time_t expires, apr_time_t now,
                       es_why_t *why);
 
+/* A mark as the memory has it: of the hash what it keeps and needs, the rest is zeros. */
+typedef struct {
+    es_hash_t mark;
+    apr_time_t set, expires;
+} es_replay_mark_t;
+/* Walks over the marks in force while nobody adds: *at goes on from 0. Returns 0 at the end. */
+int es_replay_next(es_replay_mark_t *mark, apr_size_t *at, const es_replay_t *replay, apr_time_t now);
+
 /* The shards of the memory fill unevenly; of its room this much is there before the first of them is full, in percent,
  * but for one time in more than a billion. Usually 99 are. */
 #define ES_REPLAY_SURE 95

@@ -40,7 +40,9 @@ _Static_assert(DEFAULT_MARKS / (ES_REPLAY_MARK + 1) * ES_REPLAY_SURE / 100 >= MA
                "the default has room for the marks of 100 sign-ins a second");
 #define TIDY 64 /* expired records a step frees at most */
 #define INDEX_SHARE 10
-#define EVICTIONS 64 /* for one entry, before the index counts as full */
+/* For one entry, before the index counts as full. */
+#define EVICTIONS 64
+#define MISSES 8
 #define WARN_EVERY apr_time_from_sec(60)
 
 typedef struct {
@@ -186,20 +188,22 @@ static es_rv_t store_find(es_stored_t *stored, es_store_t *store, const es_hash_
     return es_table_find(stored, shm->table, key, now, why, pool);
 }
 
-/* As for blocks: others go before there is no room. */
+/* As for blocks: others go before there is no room. The one that was to go may have gone by itself meanwhile, a
+ * sign-out's: that is as good. */
 static es_rv_t add_entry(es_shm_t *shm, const es_hash_t *subject, const es_table_spot_t *spot, apr_time_t now,
                          es_why_t *why)
 {
     es_rv_t rv;
-    int try = 0;
+    int try = 0, misses = 0;
 
     for (;;) {
         es_why_t tried = ES_WHY_INIT;
 
         rv = es_index_add(shm->index, shm->table, subject, spot, &tried);
-        if (rv != ES_STORE_FULL || try++ == EVICTIONS || !es_table_evict(shm->table, now)) {
+        if (rv != ES_STORE_FULL || try++ == EVICTIONS || misses == MISSES) {
             return rv == ES_OK ? ES_OK : es_fail(why, rv, "%s", tried.text);
         }
+        misses += !es_table_evict(shm->table, now);
     }
 }
 
@@ -330,6 +334,21 @@ es_rv_t es_shm_recover(es_shm_t *shm, es_why_t *why)
         rv = es_index_recover(shm->index, why);
     }
     return rv == ES_OK ? es_replay_recover(shm->marks, why) : rv;
+}
+
+es_rv_t es_shm_carry(es_carried_t *carried, es_shm_t *to, es_shm_t *from, apr_time_t now, es_why_t *why,
+                     apr_pool_t *pool)
+{
+    es_carried_t counted = { 0, 0, 0 };
+    es_rv_t rv = es_carry_marks(&counted, to->marks, from->marks, now, why);
+
+    es_table_keep_live(to->table, 1);
+    if (rv == ES_OK) {
+        rv = es_carry_sessions(&counted, to->table, to->index, from->table, from->index, now, why, pool);
+    }
+    es_table_keep_live(to->table, 0);
+    *carried = counted;
+    return rv;
 }
 
 es_store_t *es_shm_store(es_shm_t *shm)

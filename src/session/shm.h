@@ -7,6 +7,7 @@
 #define ES_SHM_H
 
 #include "base/es.h"
+#include "session/carry.h"
 #include "session/replay.h"
 #include "session/store.h"
 #include "session/table.h"
@@ -25,6 +26,13 @@ es_rv_t es_shm_attach(es_shm_t **shm, void *memory, apr_size_t size, es_why_t *w
 
 /* After a fresh start with nobody else attached: mutexes anew, shards checked. */
 es_rv_t es_shm_recover(es_shm_t *shm, es_why_t *why);
+
+/* Carries all that is alive in one memory, recovered, into another of another size, newly made; nobody else uses either.
+ * The counts of what happened begin anew there. Where the new one is too small, the longest idle sessions are left
+ * behind and counted, as refused too. ES_MARKS_FULL: it is too small even for the replay marks, which nobody may leave
+ * behind: the new memory is of no use then. */
+es_rv_t es_shm_carry(es_carried_t *carried, es_shm_t *to, es_shm_t *from, apr_time_t now, es_why_t *why,
+                     apr_pool_t *pool);
 
 /* The store; lives as long as the handle. */
 es_store_t *es_shm_store(es_shm_t *shm);

@@ -229,6 +229,11 @@ static int is_same(const es_table_block_t *block, apr_uint64_t life)
     return es_table_state(atomic_load_explicit(&block->life, memory_order_relaxed)) == es_table_state(life);
 }
 
+static apr_time_t used_at(apr_uint64_t life)
+{
+    return apr_time_from_sec((apr_time_t)(life & 0xffffffffu));
+}
+
 /* Takes the record out of a head that had the key a moment ago. */
 static outcome_t take_copy(es_stored_t *stored, const es_table_t *table, apr_uint32_t index, apr_uint64_t life,
                            const apr_uint64_t key[ES_TABLE_KEY_WORDS], apr_time_t now, apr_pool_t *pool)
@@ -256,7 +261,7 @@ static outcome_t take_copy(es_stored_t *stored, const es_table_t *table, apr_uin
     }
     stored->record = es_bytes(copy, len);
     stored->expires = expires;
-    stored->last_used = apr_time_from_sec((apr_time_t)(life & 0xffffffffu));
+    stored->last_used = used_at(life);
     stored->slot = index;
     return FOUND;
 }
@@ -362,6 +367,24 @@ int es_table_key_at(es_hash_t *key, const es_table_t *table, const es_table_spot
     }
     memcpy(key->octet, words, ES_HASH_LEN);
     return 1;
+}
+
+/* A spot of zeros is no record's, so that block 0 is looked at first. */
+int es_table_next(es_table_spot_t *spot, apr_time_t *last_used, const es_table_t *table, apr_time_t now)
+{
+    apr_uint32_t index = spot->state == 0 ? 0 : spot->block + 1;
+
+    for (; index < table->n_blocks; index++) {
+        apr_uint64_t life = es_table_get64(&table->blocks[index].life);
+
+        if (es_table_kind(life) == ES_BLOCK_HEAD && es_table_time(&table->blocks[index].as.head.expires) > now) {
+            spot->block = index;
+            spot->state = es_table_state(life);
+            *last_used = used_at(life);
+            return 1;
+        }
+    }
+    return 0;
 }
 
 apr_uint64_t es_table_evicted(const es_table_t *table)

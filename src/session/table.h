@@ -68,6 +68,10 @@ int es_table_holds(const es_table_t *table, const es_table_spot_t *spot);
 /* The key of the record; returns 0 when it is no longer there. */
 int es_table_key_at(es_hash_t *key, const es_table_t *table, const es_table_spot_t *spot);
 
+/* Walks over the records while nobody writes, from a spot of zeros on: the next one that has not expired, and when it
+ * was last used. Returns 0 at the end. */
+int es_table_next(es_table_spot_t *spot, apr_time_t *last_used, const es_table_t *table, apr_time_t now);
+
 /* Frees at most `steps` expired records, starting where the last call stopped; returns how many. It looks at a bounded
  * number of records, so that 0 does not mean that no other has expired. */
 int es_table_expire(es_table_t *table, apr_time_t now, int steps);

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Time passed without waiting: what the server keeps, or gave out sealed, made older than it is.
+"""Time passed without waiting: what the server keeps, or gave out sealed, made older than it is, or filled.
 
-The layout of a pending sign-in is session/pending.c's, its seal base/crypto.c's (AES-SIV, RFC 5297).
+The layout of a pending sign-in is session/pending.c's, its seal base/crypto.c's (AES-SIV, RFC 5297). Where the marks lie
+says session/shm.c, and what they are session/replay.c.
 """
 
 import base64
@@ -50,23 +51,24 @@ def fill_marks(httpd, expires):
     """Every place of the replay memory that no real mark has, and those filled here before, marked as used until
     `expires` (Unix seconds); restarts the server. What it counts as set does not change.
 
-    The segment's header is session/shm.c's, the marks are session/replay.c's; in a memory as small as a test's there is
-    one shard.
+    The segment's header is session/shm.c's, the marks are session/replay.c's.
     """
     httpd.stop()
     file = httpd.root / "state" / "entra_saml.seg"
     octets = bytearray(file.read_bytes())
     (start,) = struct.unpack_from("=Q", octets, 64)
     shards, buckets = struct.unpack_from("=II", octets, start + 24)
-    assert shards == 1
-    first = start + (64 + 128 + 2 * buckets + 63) // 64 * 64
+    places = 4 * shards * buckets
+    first = start + (64 + 128 * shards + places // 2 + 63) // 64 * 64
     filled = 0
-    for place in range(first, first + 64 * buckets, 16):
+    for number in range(places):
+        place = first + 16 * number
         (life,) = struct.unpack_from("=H", octets, place + 8)
         if not any(octets[place : place + 4]) or life == FILLED:
-            octets[place : place + 16] = struct.pack("=I4sH6s", expires, os.urandom(4), FILLED, os.urandom(6))
+            print_ = int.from_bytes(os.urandom(4), "little") // shards * shards + number // (4 * buckets)
+            struct.pack_into("=IIH6s", octets, place, expires, print_, FILLED, os.urandom(6))
             filled += 1
-    assert filled > buckets * 4 - 100, "hardly anybody was there before"
+    assert filled > places - 100, "hardly anybody was there before"
     file.write_bytes(octets)
     httpd.start()
 

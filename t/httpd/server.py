@@ -116,6 +116,7 @@ class Httpd:
         self.tools = tools
         self.mpm = mpm
         self.without = without
+        self.within = []  # a command that runs the server in a world of its own, such as unshare
         self.text = {"vhost": vhost, "plain": plain, "server": server, "entra": entra}
         self.define = define or {}
         # Not pytest's own temporary folder: that is closed to the user the children run as.
@@ -186,7 +187,7 @@ class Httpd:
         return next(number for number, line in enumerate(lines, 1) if text in line)
 
     def command(self, *arguments):
-        return [self.tools.httpd, "-d", str(self.root), "-f", str(self.root / "httpd.conf"), *arguments]
+        return [*self.within, self.tools.httpd, "-d", str(self.root), "-f", str(self.root / "httpd.conf"), *arguments]
 
     def configtest(self):
         """httpd -t: (exit status, what it printed)."""
@@ -251,6 +252,14 @@ class Httpd:
                 self.process.wait()
                 raise AssertionError("httpd did not stop") from None
         self.process = None
+
+    def kill(self):
+        """SIGKILL for the parent alone; the process group of the children that it leaves behind."""
+        group = self.process.pid
+        self.process.kill()
+        self.process.wait()
+        self.process = None
+        return group
 
     def remove(self):
         """Stop and leave nothing behind."""

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Our own metadata, for "Upload metadata file" in the portal."""
 
+from pathlib import Path
+
 import pytest
 from lxml import etree
 
@@ -34,6 +36,39 @@ def test_the_document(visitor):
     assert (reply.get("Binding"), reply.get("Location")) == (POST, f"{ORIGIN}/saml/acs")
     [logout] = role.findall(f"{MD}SingleLogoutService")
     assert logout.get("Location") == f"{ORIGIN}/saml/logout"
+
+
+class Schemas(etree.Resolver):
+    """The schemas by their file names, wherever the distribution keeps them; nothing is fetched."""
+
+    FOLDERS = [Path("/usr/share/xml/opensaml"), Path("/usr/share/xml/xmltooling")]
+
+    def find(self, name):
+        return next((folder / name for folder in self.FOLDERS if (folder / name).exists()), None)
+
+    def resolve(self, url, public_id, context):
+        found = self.find(url.rpartition("/")[2])
+        return self.resolve_filename(str(found), context) if found else self.resolve_empty(context)
+
+
+@pytest.fixture(scope="module")
+def schema():
+    """The metadata schema of SAML 2.0 (saml-schema-metadata-2.0.xsd)."""
+    schemas = Schemas()
+    parser = etree.XMLParser(no_network=True)
+    parser.resolvers.add(schemas)
+    found = schemas.find("saml-schema-metadata-2.0.xsd")
+    if not found:
+        pytest.skip("no schemas: install opensaml-schemas and xmltooling-schemas")
+    return etree.XMLSchema(etree.parse(str(found), parser))
+
+
+def test_it_is_valid_by_the_schema(visitor, schema):
+    """What the portal uploads is checked there too."""
+    root = etree.fromstring(visitor.open(f"{ORIGIN}/saml/metadata").body)
+    schema.assertValid(root)
+    root[0].remove(root[0][-1])  # without AssertionConsumerService
+    assert not schema.validate(root)
 
 
 def test_it_is_public(visitor):

@@ -106,17 +106,6 @@ def test_damage_anywhere_never_lets_anybody_in(httpd, visitor, part):
     httpd.log.tolerate("config-state", "record-invalid")
 
 
-def test_another_size_takes_a_full_restart(httpd, visitor):
-    visitor.sign_in(ENV)
-    httpd.configure(server="EntraSAMLSharedMemory 9M")
-    httpd.graceful()
-    assert visitor.open(ENV).status == 200
-    httpd.restart()
-    assert visitor.at_entra(visitor.open(ENV))
-    assert state(httpd, "entra_saml.seg").stat().st_size == 9 * 1024 * 1024
-    httpd.expect("config-state", 2)
-
-
 def test_two_servers_never_share_one(httpd, make_httpd):
     """The second one waits a little, then says who is in the way."""
     second = make_httpd(vhost=VHOST, server=f'EntraSAMLStateDirectory "{httpd.root}/state"', start=False)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent.parent.parent
 FOLDERS = ("src", "t", "conf", "docs", ".ci")
-# What building and testing in the tree leave behind.
-GENERATED = {"configure", "configure~", "aclocal.m4", "Makefile", "Makefile.in", "config.status", "libtool"}
+# What building and testing in the tree leave behind, and git in a work tree of its own.
+GENERATED = {"configure", "configure~", "aclocal.m4", "Makefile", "Makefile.in", "config.status", "libtool", ".git"}
 GENERATED_FOLDERS = {"__pycache__", ".pytest_cache", ".deps", ".libs"}
 GENERATED_SUFFIXES = {".o", ".lo", ".la", ".log", ".trs"}
 

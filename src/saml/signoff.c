@@ -46,7 +46,7 @@ static LassoSaml2NameID *make_name(const char *text, const char *format)
 static es_rv_t make_url(const char **url, LassoNode *node, const char *parameter, const es_signoff_t *signoff,
                         const char *relay_state, es_why_t *why, apr_pool_t *pool)
 {
-    const char *query = strchr(signoff->slo_url, '?'), *xml = NULL;
+    const char *own = strchr(signoff->slo_url, '?'), *xml = NULL, *query;
     xmlNodePtr tree = lasso_node_get_xmlNode(node, FALSE);
     es_bytes_t packed;
 
@@ -59,10 +59,10 @@ static es_rv_t make_url(const char **url, LassoNode *node, const char *parameter
         return es_fail(why, ES_INTERNAL, "lasso wrote no message for %s", parameter);
     }
     packed = es_codec_deflate(es_bytes_of(xml), pool);
-    *url = apr_pstrcat(pool, signoff->slo_url, query ? (query[1] ? "&" : "") : "?", parameter, "=",
-                       es_codec_url_encode(es_codec_base64_encode(packed, pool), pool),
-                       relay_state ? "&RelayState=" : NULL, relay_state ? es_codec_url_encode(relay_state, pool) : NULL,
-                       NULL);
+    query = apr_pstrcat(pool, parameter, "=", es_codec_url_encode(es_codec_base64_encode(packed, pool), pool),
+                        relay_state ? "&RelayState=" : NULL,
+                        relay_state ? es_codec_url_encode(relay_state, pool) : NULL, NULL);
+    *url = apr_pstrcat(pool, signoff->slo_url, own ? (own[1] ? "&" : "") : "?", query, NULL);
     return ES_OK;
 }
 

@@ -16,6 +16,9 @@
 /* EVP_EncodeBlock and EVP_DecodeBlock count in int. */
 #define ENCODE_MAX ((apr_size_t)INT_MAX / 4 * 3 - 3)
 
+/* What the heads of two more blocks take at most. */
+#define BLOCKS_ROOM 32
+
 static char *encode_block(apr_size_t *len, es_bytes_t in, apr_pool_t *pool)
 {
     char *text = apr_palloc(pool, (in.len + 2) / 3 * 4 + 1);
@@ -24,16 +27,16 @@ static char *encode_block(apr_size_t *len, es_bytes_t in, apr_pool_t *pool)
     return text;
 }
 
-/* EVP_DecodeBlock trims white space, takes = for A in any place and drops stray bits of the last quantum. Encoding its
- * result again gives the one canonical text (RFC 4648 section 3.5), which everything else differs from. */
+/* EVP_DecodeBlock trims white space (then it returns less), takes = for A in any place and drops stray bits of the last
+ * quantum. So no = may stand before that, and encoding it again gives its one canonical text (RFC 4648 section 3.5),
+ * which everything else differs from. */
 static es_bytes_t decode_block(es_bytes_t in, apr_pool_t *pool)
 {
     es_bytes_t miss = { NULL, 0 };
-    unsigned char *data;
-    const char *canonical;
-    apr_size_t len, canonical_len;
+    unsigned char *data, canonical[5];
+    apr_size_t len, last;
 
-    if (in.len == 0 || in.len % 4 != 0 || in.len > ENCODE_MAX) {
+    if (in.len == 0 || in.len % 4 != 0 || in.len > ENCODE_MAX || memchr(in.data, '=', in.len - 4)) {
         return miss;
     }
     data = apr_palloc(pool, in.len / 4 * 3 + 1);
@@ -41,8 +44,9 @@ static es_bytes_t decode_block(es_bytes_t in, apr_pool_t *pool)
         return miss;
     }
     len = in.len / 4 * 3 - (in.data[in.len - 1] == '=') - (in.data[in.len - 2] == '=');
-    canonical = encode_block(&canonical_len, es_bytes(data, len), pool);
-    if (canonical_len != in.len || memcmp(canonical, in.data, in.len) != 0) {
+    last = in.len / 4 * 3 - 3;
+    EVP_EncodeBlock(canonical, data + last, (int)(len - last));
+    if (memcmp(canonical, in.data + in.len - 4, 4) != 0) {
         return miss;
     }
     data[len] = '\0';
@@ -65,6 +69,19 @@ const char *es_codec_base64_encode(es_bytes_t in, apr_pool_t *pool)
     apr_size_t len;
 
     return encode_block(&len, in, pool);
+}
+
+es_bytes_t es_codec_base64_binary(const char *in, apr_pool_t *pool)
+{
+    char *packed = apr_palloc(pool, strlen(in) + 1);
+    apr_size_t len = 0;
+
+    for (; *in; in++) {
+        if (!strchr(" \t\r\n", *in)) {
+            packed[len++] = *in;
+        }
+    }
+    return decode_block(es_bytes(packed, len), pool);
 }
 
 es_bytes_t es_codec_base64url_decode(const char *in, apr_pool_t *pool)
@@ -104,7 +121,7 @@ const char *es_codec_hex(es_bytes_t in, apr_pool_t *pool)
     return apr_pescape_hex(pool, in.data, in.len, 0);
 }
 
-/* zlib's working memory comes from the pool, so that deflate has no way to fail. */
+/* zlib's working memory comes from a pool, so that deflate has no way to fail. */
 static voidpf pool_alloc(voidpf pool, uInt items, uInt size)
 {
     return apr_palloc(pool, (apr_size_t)items * size);
@@ -116,31 +133,42 @@ static void pool_keep(voidpf pool, voidpf address)
     (void)address;
 }
 
-/* Window and hash table fit the input: the default ones cost 268 KB and most of the time for one AuthnRequest, and
- * change nothing in the result. zlib looks back at most the window less 262 octets. */
-es_bytes_t es_codec_deflate(es_bytes_t in, apr_pool_t *pool)
+static void feed(z_stream *stream, const unsigned char *octets, apr_size_t len, int flush)
 {
+    stream->next_in = (z_const Bytef *)octets;
+    stream->avail_in = (uInt)len;
+    deflate(stream, flush);
+}
+
+/* Level 0 puts the gap into a stored block (RFC 1951 section 3.2.4), which begins and ends with an octet. What follows
+ * refers back to what comes before, but never to the gap: it holds no NUL. */
+es_bytes_t es_codec_deflate(apr_size_t *gap_at, es_bytes_t in, apr_size_t gap, apr_pool_t *pool)
+{
+    const unsigned char *nul = gap ? memchr(in.data, '\0', in.len) : NULL;
+    const apr_size_t before = nul ? (apr_size_t)(nul - in.data) : 0;
     z_stream stream = { 0 };
+    apr_pool_t *scratch;
     unsigned char *data;
     apr_size_t room;
-    int bits = 9;
 
-    while (bits < MAX_WBITS && ((apr_size_t)1 << bits) < in.len + 262) {
-        bits++;
-    }
+    apr_pool_create(&scratch, pool);
     stream.zalloc = pool_alloc;
     stream.zfree = pool_keep;
-    stream.opaque = pool;
-    deflateInit2(&stream, Z_BEST_COMPRESSION, Z_DEFLATED, -bits, bits > 10 ? bits - 7 : 3, Z_DEFAULT_STRATEGY);
-    room = deflateBound(&stream, in.len);
+    stream.opaque = scratch;
+    deflateInit2(&stream, Z_BEST_COMPRESSION, Z_DEFLATED, -MAX_WBITS, MAX_MEM_LEVEL, Z_DEFAULT_STRATEGY);
+    room = deflateBound(&stream, in.len) + BLOCKS_ROOM;
     data = apr_palloc(pool, room + 1);
-    stream.next_in = (z_const Bytef *)in.data;
-    stream.avail_in = (uInt)in.len;
     stream.next_out = data;
     stream.avail_out = (uInt)room;
-    deflate(&stream, Z_FINISH);
+    feed(&stream, in.data, before, Z_BLOCK);
+    deflateParams(&stream, Z_NO_COMPRESSION, Z_DEFAULT_STRATEGY);
+    feed(&stream, in.data + before, gap, Z_BLOCK);
+    *gap_at = stream.total_out - gap;
+    deflateParams(&stream, Z_BEST_COMPRESSION, Z_DEFAULT_STRATEGY);
+    feed(&stream, in.data + before + gap, in.len - before - gap, Z_FINISH);
     data[stream.total_out] = '\0';
     deflateEnd(&stream);
+    apr_pool_destroy(scratch);
     return es_bytes(data, stream.total_out);
 }
 
@@ -226,12 +254,21 @@ static unsigned char form_octet(es_bytes_t *in)
 static const char *form_value(es_bytes_t in, apr_pool_t *pool)
 {
     char *text = apr_palloc(pool, in.len + 1), *end = text;
+    apr_size_t i = 0;
 
-    while (in.len) {
-        unsigned char c = form_octet(&in);
+    while (i < in.len) {
+        unsigned char c = in.data[i];
 
-        if (c == 0) {
-            return NULL;
+        /* Most of a value, and the SAMLResponse is long, stands for itself. */
+        if (c != '%' && c != '+' && c != '\0') {
+            i++;
+        } else {
+            es_bytes_t rest = es_bytes(in.data + i, in.len - i);
+
+            if ((c = form_octet(&rest)) == 0) {
+                return NULL;
+            }
+            i = in.len - rest.len;
         }
         *end++ = (char)c;
     }

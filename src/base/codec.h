@@ -13,6 +13,9 @@
 es_rv_t es_codec_base64_decode(es_bytes_t *out, es_bytes_t in, es_why_t *why, apr_pool_t *pool);
 const char *es_codec_base64_encode(es_bytes_t in, apr_pool_t *pool);
 
+/* xs:base64Binary, as XML carries it: the same with white space anywhere. NULL data = not base64. */
+es_bytes_t es_codec_base64_binary(const char *in, apr_pool_t *pool);
+
 /* RFC 4648 section 5 without padding, as cookies and RelayState carry it. Decoding is strict; NULL data = not base64url
  * (a miss, not an error: the input is a stranger's cookie). */
 es_bytes_t es_codec_base64url_decode(const char *in, apr_pool_t *pool);
@@ -21,8 +24,10 @@ const char *es_codec_base64url_encode(es_bytes_t in, apr_pool_t *pool);
 /* Lower-case hexadecimal. */
 const char *es_codec_hex(es_bytes_t in, apr_pool_t *pool);
 
-/* Raw DEFLATE (RFC 1951), SAML bindings 3.4.4.1. For what we write ourselves: below 4 GiB. */
-es_bytes_t es_codec_deflate(es_bytes_t in, apr_pool_t *pool);
+/* Raw DEFLATE (RFC 1951), SAML bindings 3.4.4.1, once for all messages that differ in one place only: that place holds
+ * `gap` NULs in the input, and stands at *gap_at of the result as it is, for whoever copies the result to fill in. For
+ * what we write ourselves: below 4 GiB, the gap below 32 KiB, no other NUL. */
+es_bytes_t es_codec_deflate(apr_size_t *gap_at, es_bytes_t in, apr_size_t gap, apr_pool_t *pool);
 
 /* Its inverse, for what a stranger sent: at most `limit` octets come out. data NULL (a miss, not an error): not DEFLATE,
  * cut off, octets behind its end, or more than the limit. */

@@ -59,10 +59,16 @@ typedef struct {
     es_rv_t rv;
     char text[ES_WHY_TEXT];
 } es_why_t;
-#define ES_WHY_INIT                                                                                                    \
-    {                                                                                                                  \
-        ES_OK, ""                                                                                                      \
-    }
+/* Not an initializer of its own: that would clear the whole text, and every authenticated request has some. */
+static inline es_why_t es_why_none(void)
+{
+    es_why_t why;
+
+    why.rv = ES_OK;
+    why.text[0] = '\0';
+    return why;
+}
+#define ES_WHY_INIT es_why_none()
 
 /* Records the cause unless one is recorded already, and returns the recorded one: `return es_fail(why, ES_…, …);`.
  * Values from a message that go into the sentence are the caller's to bound (%.200s); the glue escapes them. */

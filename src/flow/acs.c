@@ -62,7 +62,8 @@ static es_rv_t read_response(es_signin_t *in, const es_flow_t *flow, const es_ac
     in->expected.entity_id = connection->entity_id;
     in->expected.reply_url = connection->reply_url;
     in->expected.skew = connection->skew;
-    rv = es_response_load(&in->response, es_bytes_of(form->saml_response), connection->metadata->keys, why, flow->pool);
+    rv = es_response_load(&in->response, es_bytes_of(form->saml_response), connection->metadata->keys,
+                          flow->site->decryption, why, flow->pool);
     if (rv != ES_OK) {
         add_advice(why);
     } else {

@@ -20,6 +20,7 @@
 typedef struct {
     const es_connection_t *connection;
     const es_request_t *request;
+    const es_pair_t *const *decryption; /* opens encrypted assertions; NULL where none is expected */
     const es_claim_alias_t *aliases;
     int n_aliases;
     const char *const *required_claims; /* NULL-terminated; NULL: none */

@@ -48,7 +48,7 @@ static es_rv_t end_sessions(int *ended, int *found, es_session_t *session, const
         es_hash_t key;
         int removed = 0;
 
-        if (!es_session_token_read(&key, cookie, flow->pool)) {
+        if (!es_session_token_read(&key, cookie)) {
             continue;
         }
         *found = *found || read_session(session, &key, flow);

@@ -18,8 +18,8 @@ static es_rv_t find(es_session_t *session, const es_flow_t *flow, const char *co
     apr_interval_time_t moved;
     es_rv_t rv;
 
-    if (!es_session_token_read(&key, cookie, flow->pool)) {
-        return es_fail(why, ES_SESSION_NONE, "the session cookie is no token");
+    if (!es_session_token_read(&key, cookie)) {
+        return es_fail(why, ES_SESSION_NONE, "the session cookie has not the length of a token");
     }
     rv = flow->store->find(&stored, flow->store, &key, flow->now, why, flow->pool);
     if (rv != ES_OK) {

@@ -12,6 +12,10 @@
 #define LOST_SESSIONS 2
 #define UNREPLACED_SESSIONS 4
 
+/* What every browser, proxy and Entra itself take (AADSTS90015). Only a long page to return to goes beyond, in a signed
+ * request or with a long entity ID. */
+#define URL_MAX 2048
+
 int es_signon_binding(es_binding_t *binding, const es_flow_t *flow, const unsigned char *wanted)
 {
     const char *cursor = flow->cookies;
@@ -40,7 +44,7 @@ void es_signon_set_cookie(es_answer_t *answer, const char *name, const char *val
     answer->cookies[answer->n_cookies++] = es_cookie_set(name, value, site, flow->pool);
 }
 
-/* The first session cookie that is a token at all: what the ACS shall end, since it will not see that cookie itself. */
+/* The first session cookie that has the shape of a token: what the ACS shall end, since it will not see that cookie itself. */
 static void note_session(es_pending_t *pending, const es_flow_t *flow)
 {
     const char *cursor = flow->cookies;
@@ -48,11 +52,29 @@ static void note_session(es_pending_t *pending, const es_flow_t *flow)
     int tries = ES_COOKIE_TRIES;
 
     while (tries-- > 0 && (cookie = es_cookie_next(&cursor, flow->site->connection->session_cookie, flow->pool))) {
-        if (es_session_token_read(&pending->session, cookie, flow->pool)) {
+        if (es_session_token_read(&pending->session, cookie)) {
             pending->has_session = 1;
             return;
         }
     }
+}
+
+/* The address at Entra. Where the page to return to makes it too long the default page takes its place. */
+static es_rv_t write_url(const char **url, const es_flow_t *flow, es_pending_t *pending, const es_request_id_t *id,
+                         es_why_t *why)
+{
+    const char *relay_state;
+    es_rv_t rv;
+
+    if ((rv = es_pending_seal(&relay_state, pending, flow->key, why, flow->pool)) != ES_OK ||
+        (rv = es_request_url(url, flow->site->request, id, relay_state, flow->now, why, flow->pool)) != ES_OK) {
+        return rv;
+    }
+    if (strlen(*url) <= URL_MAX || strcmp(pending->landing, flow->site->connection->default_page) == 0) {
+        return ES_OK;
+    }
+    pending->landing = flow->site->connection->default_page;
+    return write_url(url, flow, pending, id, why);
 }
 
 /* Everything but round, landing and session is new. */
@@ -61,7 +83,6 @@ static es_rv_t begin(es_answer_t *answer, const es_flow_t *flow, es_pending_t *p
     const es_connection_t *connection = flow->site->connection;
     es_request_id_t request_id;
     es_binding_t binding;
-    const char *relay_state;
     int known = es_signon_binding(&binding, flow, NULL);
     es_rv_t rv;
 
@@ -75,10 +96,9 @@ static es_rv_t begin(es_answer_t *answer, const es_flow_t *flow, es_pending_t *p
     memcpy(pending->request_id, request_id.octet, sizeof pending->request_id);
     es_binding_hash(pending->binding, &binding);
     pending->started = flow->now;
-    if ((rv = es_pending_seal(&relay_state, pending, flow->key, why, flow->pool)) != ES_OK) {
+    if ((rv = write_url(&answer->location, flow, pending, &request_id, why)) != ES_OK) {
         return rv;
     }
-    answer->location = es_request_url(flow->site->request, &request_id, relay_state, flow->now, flow->pool);
     if (!known) {
         es_signon_set_cookie(answer, connection->binding_cookie, es_binding_text(&binding, flow->pool), ES_COOKIE_NONE,
                              flow);

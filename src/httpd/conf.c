@@ -9,7 +9,17 @@
 #include <apr_strings.h>
 #include <limits.h>
 
-typedef enum { KIND_TEXT, KIND_FILE, KIND_LIST, KIND_PAIRS, KIND_TIME, KIND_SIZE, KIND_NUMBER, KIND_CHOICE } kind_t;
+typedef enum {
+    KIND_TEXT,
+    KIND_FILE,
+    KIND_LIST,
+    KIND_PAIRS,
+    KIND_TIME,
+    KIND_SIZE,
+    KIND_NUMBER,
+    KIND_CHOICE,
+    KIND_FILES
+} kind_t;
 
 /* How a directive is read, and where it is kept. */
 typedef struct {
@@ -85,6 +95,10 @@ const command_rec mes_conf_directives[] = {
            .slot = MES_SINGLE_LOGOUT, .choices = flags, .fallback = 1),
     SERVER("EntraSAMLUnsignedLogout", "on or off: Entra's sign-out messages need no signature", .kind = KIND_CHOICE,
            .slot = MES_UNSIGNED_LOGOUT, .choices = flags, .fallback = 0),
+    SERVER("EntraSAMLSigningCertificate", "CERTIFICATE-FILE KEY-FILE: signs requests", .kind = KIND_FILES,
+           .slot = MES_SIGNING),
+    SERVER("EntraSAMLDecryptionCertificate", "CERTIFICATE-FILE KEY-FILE: opens encrypted assertions",
+           .kind = KIND_FILES, .slot = MES_DECRYPTION),
     MAIN_SERVER("EntraSAMLStateDirectory", "DIRECTORY: for key file and sessions", .kind = KIND_FILE,
                 .slot = MES_STATE_DIRECTORY),
     MAIN_SERVER("EntraSAMLSharedMemory", "SIZE, 2M to 64G: room for sessions", .kind = KIND_SIZE,
@@ -197,6 +211,22 @@ static es_rv_t check_aliases(const mes_value_t *value, es_why_t *why, apr_pool_t
     return es_claims_check_aliases(aliases, count, why);
 }
 
+/* Two files, behind those of the lines before. */
+static es_rv_t set_files(mes_value_t *value, const cmd_parms *cmd, char *const argv[], es_why_t *why)
+{
+    char *paths[2];
+    int i;
+
+    for (i = 0; i < 2; i++) {
+        paths[i] = ap_server_root_relative(cmd->pool, argv[i]);
+        if (!paths[i]) {
+            return es_fail(why, ES_CONFIG_VALUE, "\"%.200s\" is not a path", argv[i]);
+        }
+    }
+    value->list = add_words(value->list, 2, paths, cmd->pool);
+    return ES_OK;
+}
+
 static es_rv_t check_groups(const mes_value_t *value, es_why_t *why, apr_pool_t *pool)
 {
     int count;
@@ -216,7 +246,7 @@ static es_rv_t check_required(const mes_value_t *value, es_why_t *why, apr_pool_
 static es_rv_t set_value(mes_value_t *value, const cmd_parms *cmd, int argc, char *const argv[], es_why_t *why)
 {
     const row_t *row = cmd->info;
-    const int wanted = row->kind == KIND_PAIRS ? 2 : 1;
+    const int wanted = row->kind == KIND_PAIRS || row->kind == KIND_FILES ? 2 : 1;
     const char *help = cmd->cmd->errmsg;
 
     if (argc < wanted || (argc > wanted && row->kind != KIND_LIST) || !*argv[0]) {
@@ -236,6 +266,8 @@ static es_rv_t set_value(mes_value_t *value, const cmd_parms *cmd, int argc, cha
     case KIND_PAIRS:
         value->list = add_words(value->list, argc, argv, cmd->pool);
         return row->check(value, why, cmd->temp_pool);
+    case KIND_FILES:
+        return set_files(value, cmd, argv, why);
     case KIND_TIME:
         return read_number(&value->number, row, time_units, argv[0], help, why);
     case KIND_SIZE:

@@ -31,6 +31,7 @@ int mes_gate_resume(request_rec *r)
     r->user = NULL; /* in our sections, whoever else may have set it */
     request = mes_request_get(r);
     request->is_resumed = 1;
+    request->ours_in = r->per_dir_config;
     if (!site || location->is_bare) {
         request->resumed = ES_CONFIG_SECTION; /* judge says so: `Satisfy any` would go on from here */
         return DECLINED;

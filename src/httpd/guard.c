@@ -6,18 +6,23 @@
 #include "httpd/mes.h"
 
 #include <apr_date.h>
-#include <apr_lib.h>
 #include <apr_strings.h>
 #include <util_filter.h>
 
 /* ---- inbound ------------------------------------------------------------------------------------------------- */
 
-/* Does the header fold to a name that starts with (or, `whole`, is) this one? CGI and its kin make capitals of letters
- * and _ of '-'; some make _ of every other character too, so we do. */
+/* CGI and its kin make capitals of letters and _ of '-'; some make _ of every other character too, so we do. Without
+ * the C library, which would call a function for each header of each request. */
+static char fold(char c)
+{
+    return c >= 'a' && c <= 'z' ? (char)(c - ('a' - 'A')) : (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ? c : '_';
+}
+
+/* Does the header fold to a name that starts with (or, `whole`, is) this one? */
 static int folds_to(const char *header, const char *name, int whole)
 {
     for (; *name; header++, name++) {
-        if ((apr_isalnum(*header) ? apr_toupper(*header) : '_') != *name || !*header) {
+        if (fold(*header) != *name || !*header) {
             return 0;
         }
     }
@@ -148,16 +153,63 @@ static void unset_invitation(request_rec *r, const char *name)
     }
 }
 
+/* Headers that tell caches what to do. RFC 9213 and its forerunner speak to those of a content delivery network, against
+ * Cache-Control. */
+static int is_for_caches(const char *name)
+{
+    switch (fold(*name)) {
+    case 'C':
+        return strcasecmp(name, "Cache-Control") == 0 || strcasecmp(name, "CDN-Cache-Control") == 0;
+    case 'E':
+        return strcasecmp(name, "Expires") == 0;
+    case 'P':
+        return strcasecmp(name, "Pragma") == 0;
+    case 'S':
+        return strcasecmp(name, "Surrogate-Control") == 0;
+    default:
+        return 0;
+    }
+}
+
+/* How many of them the table has; *last is the last one. */
+static int count_for_caches(const apr_table_entry_t **last, const apr_table_t *table)
+{
+    const apr_array_header_t *headers = apr_table_elts(table);
+    int i, count = 0;
+
+    for (i = 0; i < headers->nelts; i++) {
+        const apr_table_entry_t *header = &APR_ARRAY_IDX(headers, i, apr_table_entry_t);
+
+        if (is_for_caches(header->key)) {
+            *last = header;
+            count++;
+        }
+    }
+    return count;
+}
+
+/* One walk over the headers tells what nearly every answer is: without any of these when the first of our filters sees
+ * it, with ours alone when the last one does. */
 static void tidy(request_rec *r)
 {
     const mes_request_t *request = mes_request_find(r);
+    const char *only = request && request->is_own ? "no-store" : "private";
+    const apr_table_entry_t *last = NULL;
+    const int count = count_for_caches(&last, r->headers_out),
+              error_count = count_for_caches(&last, r->err_headers_out);
     collect_t all = { r, "private" };
 
+    if (count + error_count == 0) {
+        apr_table_addn(r->headers_out, "Cache-Control", only);
+        return;
+    }
+    if (count == 1 && error_count == 0 && strcasecmp(last->key, "Cache-Control") == 0 && strcmp(last->val, only) == 0) {
+        return;
+    }
     apr_table_do(collect, &all, r->headers_out, "Cache-Control", NULL);
     apr_table_do(collect, &all, r->err_headers_out, "Cache-Control", NULL);
     unset(r, "Cache-Control");
-    apr_table_setn(r->headers_out, "Cache-Control", request && request->is_own ? "no-store" : all.kept);
-    /* RFC 9213 and its forerunner speak to the caches of a content delivery network, against Cache-Control. */
+    apr_table_setn(r->headers_out, "Cache-Control", request && request->is_own ? only : all.kept);
     unset(r, "CDN-Cache-Control");
     unset(r, "Surrogate-Control");
     unset_invitation(r, "Expires");

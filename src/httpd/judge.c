@@ -115,11 +115,27 @@ static es_rv_t make_connection(es_connection_t **connection, const mes_server_t 
 }
 
 /* To whom single logout talks; NULL where the metadata does not say. */
-static const es_signoff_t *make_signoff(const es_connection_t *connection, apr_pool_t *pool)
+static const es_signoff_t *make_signoff(const mes_server_t *conf, const es_connection_t *connection, apr_pool_t *pool)
 {
-    const es_signoff_t signoff = { connection->metadata->slo_url, connection->entity_id };
+    const es_signoff_t signoff = { connection->metadata->slo_url, connection->entity_id,
+                                   conf->signing ? conf->signing[0] : NULL };
 
     return signoff.slo_url ? apr_pmemdup(pool, &signoff, sizeof signoff) : NULL;
+}
+
+/* Ours, for the portal. */
+static es_rv_t make_metadata(const char **xml, const mes_server_t *conf, const es_connection_t *connection,
+                             es_why_t *why, apr_pool_t *pool)
+{
+    const es_request_sp_t sp = {
+        .entity_id = connection->entity_id,
+        .reply_url = connection->reply_url,
+        .logout_url = connection->logout_url,
+        .signing = conf->signing,
+        .decryption = conf->decryption,
+    };
+
+    return es_request_metadata(xml, &sp, why, pool);
 }
 
 static es_rv_t make_site(const mes_site_t **site, const mes_server_t *conf, const mes_state_t *state,
@@ -138,19 +154,22 @@ static es_rv_t make_site(const mes_site_t **site, const mes_server_t *conf, cons
     if ((rv = make_connection(&connection, conf, why, pool)) != ES_OK ||
         (rv = es_request_make(&request, connection->metadata->sso_url, connection->entity_id, connection->reply_url,
                               why, pool)) != ES_OK ||
-        (rv = es_request_metadata(&made->metadata, connection->entity_id, connection->reply_url, connection->logout_url,
-                                  why, pool)) != ES_OK ||
+        (rv = make_metadata(&made->metadata, conf, connection, why, pool)) != ES_OK ||
         (rv = es_claims_check_aliases(made->flow.aliases, made->flow.n_aliases, why)) != ES_OK ||
         (rv = es_groups_make(&known_groups, groups, n_groups, why, pool)) != ES_OK ||
         (rv = mes_pages_load(&made->template, &made->policy, conf->value[MES_PAGE_TEMPLATE].text,
                              connection->metadata->slo_url, why, pool)) != ES_OK) {
         return rv;
     }
+    if (conf->signing) {
+        es_request_sign_with(request, conf->signing[0]);
+    }
     made->flow.connection = connection;
     made->flow.request = request;
+    made->flow.decryption = conf->decryption;
     made->flow.required_claims = name_list(&conf->value[MES_REQUIRED_CLAIMS], pool);
     made->flow.keep = conf->keep;
-    made->flow.signoff = make_signoff(connection, pool);
+    made->flow.signoff = make_signoff(conf, connection, pool);
     made->flow.single_logout = (int)conf->value[MES_SINGLE_LOGOUT].number;
     made->flow.unsigned_logout = (int)conf->value[MES_UNSIGNED_LOGOUT].number;
     made->flow.sessions_per_user = (int)conf->value[MES_SESSIONS_PER_USER].number;
@@ -163,6 +182,24 @@ static es_rv_t make_site(const mes_site_t **site, const mes_server_t *conf, cons
     made->response_limit = (apr_size_t)conf->value[MES_RESPONSE_LIMIT].number;
     *site = made;
     return ES_OK;
+}
+
+/* Key files need the rights of the parent at start; a site may be made again later, without them. What a virtual host
+ * has from the main server is read, and complained of, once. */
+static int load_pairs(const es_pair_t *const **pairs, const mes_value_t *value, const mes_value_t *main_value,
+                      const es_pair_t *const *main_pairs, apr_pool_t *pool)
+{
+    es_why_t why = ES_WHY_INIT;
+
+    if (value != main_value && value->at == main_value->at) {
+        *pairs = main_pairs;
+        return 0;
+    }
+    if (mes_pairs_load(pairs, value, &why, pool) != ES_OK) {
+        mes_io_config_error(&why, value->at);
+        return 1;
+    }
+    return 0;
 }
 
 /* A virtual host that says something of Entra itself, and yet has no metadata: forgotten, or in the wrong place. */
@@ -274,6 +311,10 @@ int mes_judge_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
         const ap_directive_t *at = NULL;
         es_why_t why = ES_WHY_INIT;
 
+        faults += load_pairs(&conf->signing, &conf->value[MES_SIGNING], &main_conf->value[MES_SIGNING],
+                             main_conf->signing, pconf);
+        faults += load_pairs(&conf->decryption, &conf->value[MES_DECRYPTION], &main_conf->value[MES_DECRYPTION],
+                             main_conf->decryption, pconf);
         if (!conf->value[MES_METADATA].at) {
             check_stray(&at, conf, main_conf, &why);
         } else if (make_site(&conf->site, conf, state, names, &why, pconf) != ES_OK ||

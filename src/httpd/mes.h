@@ -45,6 +45,8 @@ typedef enum {
     MES_SESSIONS_PER_USER,
     MES_SINGLE_LOGOUT,
     MES_UNSIGNED_LOGOUT,
+    MES_SIGNING,
+    MES_DECRYPTION,
     MES_STATE_DIRECTORY,
     MES_SHARED_MEMORY,
     MES_WHEN_FULL,
@@ -86,9 +88,10 @@ typedef struct {
     apr_array_header_t *sections; /* of mes_location_t *: those said here that concern us */
     const char *host;             /* ServerName as written: its host, and its port or 0 */
     int port;
-    apr_interval_time_t keep; /* the longest EntraSAMLSessionLifetime of any section */
-    const mes_site_t *site;   /* made by judge; NULL without EntraSAMLMetadata */
-    mes_state_t *state;       /* of the main server: what all sites share, NULL when there is no site */
+    apr_interval_time_t keep;                            /* the longest EntraSAMLSessionLifetime of any section */
+    const es_pair_t *const *signing, *const *decryption; /* made by judge; NULL where there are none */
+    const mes_site_t *site;                              /* made by judge; NULL without EntraSAMLMetadata */
+    mes_state_t *state; /* of the main server: what all sites share, NULL when there is no site */
 } mes_server_t;
 
 extern const command_rec mes_conf_directives[];
@@ -109,7 +112,7 @@ const char *mes_watch_require(cmd_parms *cmd, void *location, const char *args);
 const char *mes_watch_merging(cmd_parms *cmd, void *location, const char *args);
 const char *mes_watch_server_name(cmd_parms *cmd, void *location, const char *args);
 
-/* ---- configuration as judged: judge.c, state.c, segment.c ---------------------------------------------------- */
+/* ---- configuration as judged: judge.c, pairs.c, state.c, segment.c ---------------------------------------------------- */
 
 /* What all sites of the server share. Made by judge, filled by mes_state_open. */
 struct mes_state_t {
@@ -137,6 +140,9 @@ struct mes_site_t {
 es_rv_t mes_judge_read_file(es_bytes_t *content, const char *path, apr_size_t limit, es_rv_t fault, es_why_t *why,
                             apr_pool_t *pool);
 int mes_judge_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server);
+/* The key pairs of EntraSAMLSigningCertificate or EntraSAMLDecryptionCertificate; *pairs = NULL where it is not said.
+ * Key files are for the parent's eyes: to be called while it has the rights it was started with. Reasons PAIR_…. */
+es_rv_t mes_pairs_load(const es_pair_t *const **pairs, const mes_value_t *value, es_why_t *why, apr_pool_t *pool);
 int mes_state_open(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server);
 /* The running server's shared memory; NULL when no virtual host has a site. */
 es_shm_t *mes_state_shm(void);
@@ -168,6 +174,7 @@ typedef struct {
     es_rv_t resumed;         /* why there is no session; ES_OK: there is */
     const char *cause;       /* the sentence to it */
     int is_resumed;          /* the session was looked for here, not by an outer request */
+    const void *ours_in;     /* the per-directory configuration in which resume found our AuthType */
     int is_judging;          /* inside our own call of access_checker_ex */
     int is_own;              /* the answer is ours: never to be stored */
     const char *failed;      /* Require claim lines that were not met, for the log */

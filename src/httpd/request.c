@@ -36,8 +36,13 @@ const mes_location_t *mes_request_location(const request_rec *r)
 
 int mes_request_is_ours(request_rec *r)
 {
-    const char *type = ap_auth_type(r);
+    const mes_request_t *request = mes_request_find(r);
+    const char *type;
 
+    if (request && request->ours_in && request->ours_in == r->per_dir_config) {
+        return 1;
+    }
+    type = ap_auth_type(r);
     return type && strcasecmp(type, MES_AUTH_TYPE) == 0;
 }
 
@@ -93,7 +98,7 @@ static const char *join_cookies(const request_rec *r)
     for (i = 0; i < headers->nelts; i++) {
         const apr_table_entry_t *header = &APR_ARRAY_IDX(headers, i, apr_table_entry_t);
 
-        if (header->key && strcasecmp(header->key, "Cookie") == 0) {
+        if (header->key && (*header->key | 0x20) == 'c' && strcasecmp(header->key, "Cookie") == 0) {
             joined = joined ? apr_pstrcat(r->pool, joined, "; ", header->val, NULL) : header->val;
         }
     }

@@ -18,7 +18,7 @@ typedef struct {
     const char *name;
     int is_guid;
     const char *plain; /* the value as written */
-    const char *value; /* escaped as the record holds it, a GUID in upper case; NULL for a regex */
+    const char *value; /* escaped as the record holds it, a GUID in lower case; NULL for a regex */
     pcre2_code *regex;
 } term_t;
 
@@ -99,18 +99,18 @@ static const char *behind_authority(const char *term)
     return c;
 }
 
-/* Of all ways to write a GUID the one in upper case comes first in the order of es_session_compare. */
+/* A GUID as Entra writes it, in lower case: then comparing need not fold. */
 static void take_value(term_t *made, const char *value, apr_pool_t *pool)
 {
     made->plain = value;
     made->is_guid = es_groups_is_guid(value);
     if (made->is_guid) {
-        char *upper = apr_pstrdup(pool, value), *c;
+        char *lower = apr_pstrdup(pool, value), *c;
 
-        for (c = upper; *c; c++) {
-            *c = (char)apr_toupper(*c);
+        for (c = lower; *c; c++) {
+            *c = (char)apr_tolower(*c);
         }
-        value = upper;
+        value = lower;
     }
     made->value = es_session_escape(value, pool);
 }
@@ -208,30 +208,27 @@ static const char *value_at(const es_session_claim_t *claim, int index)
     return claim->joined + claim->sorted[index];
 }
 
-/* Binary search in the sorted index: the first value that does not come before ours. */
+/* Binary search in the sorted index. Values that differ in case only stand together, so that either way of comparing
+ * finds its own. */
 static int holds_value(const es_session_claim_t *claim, const char *value, int is_guid)
 {
     int low = 0, high = claim->count;
 
     while (low < high) {
         const int middle = low + (high - low) / 2;
+        const char *found = value_at(claim, middle);
+        const int order = is_guid ? es_session_compare_folded(found, value) : es_session_compare(found, value);
 
-        if (es_session_compare(value_at(claim, middle), value) < 0) {
+        if (order == 0) {
+            return 1;
+        }
+        if (order < 0) {
             low = middle + 1;
         } else {
             high = middle;
         }
     }
-    if (low == claim->count) {
-        return 0;
-    }
-    if (is_guid) {
-        const char *found = value_at(claim, low);
-
-        return apr_cstr_casecmpn(found, value, ES_GROUP_GUID_LEN) == 0 &&
-               (found[ES_GROUP_GUID_LEN] == '\0' || found[ES_GROUP_GUID_LEN] == ';');
-    }
-    return es_session_compare(value_at(claim, low), value) == 0;
+    return 0;
 }
 
 int es_rule_holds_guid(const es_session_claim_t *claim, const char *guid)
@@ -357,7 +354,7 @@ es_rv_t es_rule_check(const es_rule_t *rule, const es_session_t *session, const 
                       apr_pool_t *pool)
 {
     outcome_t *outcome = apr_palloc(pool, (apr_size_t)rule->n_terms * sizeof *outcome);
-    char text[ES_WHY_TEXT] = "";
+    char text[ES_WHY_TEXT];
     apr_size_t len = 0;
     int i, n_unknown = 0;
 
@@ -368,6 +365,7 @@ es_rv_t es_rule_check(const es_rule_t *rule, const es_session_t *session, const 
         }
         n_unknown += outcome[i] == UNKNOWN;
     }
+    text[0] = '\0';
     for (i = 0; i < rule->n_terms && len + 3 < sizeof text; i++) {
         len += (apr_size_t)apr_snprintf(text + len, sizeof text - len, "%s", i ? ", " : "");
         describe(text + len, sizeof text - len, &rule->terms[i], outcome[i], session);

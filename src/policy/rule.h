@@ -40,7 +40,7 @@ es_rv_t es_rule_make(es_rule_t **rule, const char *line, es_rule_resolve_t *reso
 es_rv_t es_rule_check(const es_rule_t *rule, const es_session_t *session, const es_groups_t *groups, es_why_t *why,
                       apr_pool_t *pool);
 
-/* Is this GUID (in upper case) among the claim's values? */
+/* Is this GUID, in any case of letters, among the claim's values? */
 int es_rule_holds_guid(const es_session_claim_t *claim, const char *guid);
 
 #endif

@@ -2,6 +2,7 @@
 #include "saml/request.h"
 
 #include "base/codec.h"
+#include "saml/sign.h"
 #include "xml/datetime.h"
 #include "xml/xml.h"
 
@@ -17,15 +18,19 @@
 #define INSTANT_MARK "0000-00-00T00:00:00Z"
 
 #define NS_METADATA "urn:oasis:names:tc:SAML:2.0:metadata"
+#define NS_DSIG "http://www.w3.org/2000/09/xmldsig#"
 #define NS_PROTOCOL "urn:oasis:names:tc:SAML:2.0:protocol"
 #define BINDING_POST "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
 #define BINDING_REDIRECT "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"
 
 struct es_request_t {
-    const char *url; /* the address and its query up to and with "SAMLRequest=" */
-    const char *xml;
-    apr_size_t len;
-    apr_size_t id_at, instant_at; /* where the two values stand in it */
+    const char *address;          /* and its own query, up to where SAMLRequest begins */
+    es_bytes_t packed;            /* the XML deflated, but for the piece that changes */
+    apr_size_t piece_at;          /* where that stands in it, as it is */
+    const char *piece;            /* from the first of the two values to the end of the other */
+    apr_size_t len;               /* of the piece */
+    apr_size_t id_at, instant_at; /* where the two values stand in the piece */
+    const es_pair_t *pair;        /* signs; NULL where requests are not signed */
 };
 
 es_rv_t es_request_init(es_why_t *why)
@@ -79,32 +84,59 @@ static const char *write_request(LassoNode *node, apr_pool_t *pool)
     return xml;
 }
 
+/* Deflates everything but the piece with both values: whoever goes to Entra for the first time costs no compression.
+ * Returns 0 where the values are not found. The first of each is ours: both attributes stand before every configured
+ * value, and a quotation mark cannot stand inside an attribute. */
+static int pack(es_request_t *made, const char *xml, apr_pool_t *pool)
+{
+    const apr_size_t xml_len = strlen(xml);
+    const char *id = strstr(xml, " ID=\"" ID_MARK "\"");
+    const char *instant = strstr(xml, " IssueInstant=\"" INSTANT_MARK "\"");
+    const char *start, *end;
+    char *gapped;
+
+    if (!id || !instant) {
+        return 0;
+    }
+    id += strlen(" ID=\"");
+    instant += strlen(" IssueInstant=\"");
+    start = id < instant ? id : instant;
+    end = id < instant ? instant + strlen(INSTANT_MARK) : id + strlen(ID_MARK);
+    made->len = (apr_size_t)(end - start);
+    made->piece = apr_pstrmemdup(pool, start, made->len);
+    made->id_at = (apr_size_t)(id - start);
+    made->instant_at = (apr_size_t)(instant - start);
+    gapped = apr_pstrmemdup(pool, xml, xml_len);
+    memset(gapped + (start - xml), '\0', made->len);
+    made->packed = es_codec_deflate(&made->piece_at, es_bytes(gapped, xml_len), made->len, pool);
+    return 1;
+}
+
 es_rv_t es_request_make(es_request_t **request, const char *sso_url, const char *entity_id, const char *reply_url,
                         es_why_t *why, apr_pool_t *pool)
 {
     es_request_t *made = apr_pcalloc(pool, sizeof *made);
-    const char *id, *instant, *query = strchr(sso_url, '?');
+    const char *query = strchr(sso_url, '?');
+    const char *xml;
     LassoNode *node;
 
     if (!is_text(sso_url) || !is_text(entity_id) || !is_text(reply_url)) {
         return es_fail(why, ES_INTERNAL, "address, entity ID or reply URL of the AuthnRequest is not UTF-8 text");
     }
     node = make_node(sso_url, entity_id, reply_url);
-    made->xml = write_request(node, pool);
+    xml = write_request(node, pool);
     lasso_node_destroy(node);
-    /* The first of each is ours: both attributes stand before every configured value, and a quotation mark cannot stand
-     * inside an attribute. */
-    id = made->xml ? strstr(made->xml, " ID=\"" ID_MARK "\"") : NULL;
-    instant = made->xml ? strstr(made->xml, " IssueInstant=\"" INSTANT_MARK "\"") : NULL;
-    if (!id || !instant) {
+    if (!xml || !pack(made, xml, pool)) {
         return es_fail(why, ES_INTERNAL, "lasso wrote no AuthnRequest with ID and IssueInstant");
     }
-    made->len = strlen(made->xml);
-    made->id_at = (apr_size_t)(id - made->xml) + strlen(" ID=\"");
-    made->instant_at = (apr_size_t)(instant - made->xml) + strlen(" IssueInstant=\"");
-    made->url = apr_pstrcat(pool, sso_url, query ? (query[1] ? "&" : "") : "?", "SAMLRequest=", NULL);
+    made->address = apr_pstrcat(pool, sso_url, query ? (query[1] ? "&" : "") : "?", NULL);
     *request = made;
     return ES_OK;
+}
+
+void es_request_sign_with(es_request_t *request, const es_pair_t *pair)
+{
+    request->pair = pair;
 }
 
 const char *es_request_id_text(const es_request_id_t *id, apr_pool_t *pool)
@@ -112,18 +144,26 @@ const char *es_request_id_text(const es_request_id_t *id, apr_pool_t *pool)
     return apr_pstrcat(pool, "_", es_codec_hex(es_bytes(id->octet, sizeof id->octet), pool), NULL);
 }
 
-const char *es_request_url(const es_request_t *request, const es_request_id_t *id, const char *relay_state,
-                           apr_time_t now, apr_pool_t *pool)
+es_rv_t es_request_url(const char **url, const es_request_t *request, const es_request_id_t *id,
+                       const char *relay_state, apr_time_t now, es_why_t *why, apr_pool_t *pool)
 {
-    char *xml = apr_pstrmemdup(pool, request->xml, request->len), instant[ES_DATETIME_LEN];
-    es_bytes_t packed;
+    unsigned char *octets = apr_pmemdup(pool, request->packed.data, request->packed.len);
+    const es_bytes_t packed = es_bytes(octets, request->packed.len);
+    char *piece = (char *)octets + request->piece_at, instant[ES_DATETIME_LEN];
+    const char *query;
+    es_rv_t rv;
 
-    memcpy(xml + request->id_at, es_request_id_text(id, pool), strlen(ID_MARK));
-    memcpy(xml + request->instant_at, es_datetime_write(instant, now), strlen(INSTANT_MARK));
-    packed = es_codec_deflate(es_bytes(xml, request->len), pool);
-    return apr_pstrcat(pool, request->url, es_codec_url_encode(es_codec_base64_encode(packed, pool), pool),
-                       relay_state ? "&RelayState=" : NULL, relay_state ? es_codec_url_encode(relay_state, pool) : NULL,
-                       NULL);
+    memcpy(piece, request->piece, request->len);
+    memcpy(piece + request->id_at, es_request_id_text(id, pool), strlen(ID_MARK));
+    memcpy(piece + request->instant_at, es_datetime_write(instant, now), strlen(INSTANT_MARK));
+    query = apr_pstrcat(pool, "SAMLRequest=", es_codec_url_encode(es_codec_base64_encode(packed, pool), pool),
+                        relay_state ? "&RelayState=" : NULL,
+                        relay_state ? es_codec_url_encode(relay_state, pool) : NULL, NULL);
+    if (request->pair && (rv = es_sign_query(&query, query, request->pair, why, pool)) != ES_OK) {
+        return rv;
+    }
+    *url = apr_pstrcat(pool, request->address, query, NULL);
+    return ES_OK;
 }
 
 /* An endpoint of the SP role. */
@@ -139,37 +179,67 @@ static xmlNodePtr add_endpoint(xmlNodePtr role, xmlNsPtr ns, const char *name, c
     return node;
 }
 
-/* The schema wants SingleLogoutService before AssertionConsumerService (SAML metadata 2.4.2, 2.4.4). */
-static int fill_descriptor(xmlNodePtr root, const char *entity_id, const char *reply_url, const char *logout_url)
+/* A certificate of ours (SAML metadata 2.4.1.1). */
+static int add_key(xmlNodePtr role, xmlNsPtr ns, const char *use, const es_pair_t *pair)
 {
+    xmlNodePtr node = xmlNewChild(role, ns, BAD_CAST "KeyDescriptor", NULL), info, data;
+    xmlNsPtr dsig;
+
+    if (!node || !xmlNewProp(node, BAD_CAST "use", BAD_CAST use)) {
+        return 0;
+    }
+    info = xmlNewChild(node, NULL, BAD_CAST "KeyInfo", NULL);
+    dsig = info ? xmlNewNs(info, BAD_CAST NS_DSIG, BAD_CAST "ds") : NULL;
+    if (!dsig) {
+        return 0;
+    }
+    xmlSetNs(info, dsig);
+    data = xmlNewChild(info, dsig, BAD_CAST "X509Data", NULL);
+    return data && xmlNewChild(data, dsig, BAD_CAST "X509Certificate", BAD_CAST pair->base64);
+}
+
+static int add_keys(xmlNodePtr role, xmlNsPtr ns, const char *use, const es_pair_t *const *pairs)
+{
+    for (; pairs && *pairs; pairs++) {
+        if (!add_key(role, ns, use, *pairs)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* The schema wants keys first, and SingleLogoutService before AssertionConsumerService (SAML metadata 2.4.2, 2.4.4). */
+static int fill_descriptor(xmlNodePtr root, const es_request_sp_t *sp)
+{
+    const char *is_signing = sp->signing && *sp->signing ? "true" : "false";
     xmlNsPtr ns = xmlNewNs(root, BAD_CAST NS_METADATA, BAD_CAST "md");
     xmlNodePtr role, reply;
 
     xmlSetNs(root, ns);
     role = ns ? xmlNewChild(root, ns, BAD_CAST "SPSSODescriptor", NULL) : NULL;
-    if (!role || !xmlNewProp(root, BAD_CAST "entityID", BAD_CAST entity_id) ||
-        !xmlNewProp(role, BAD_CAST "AuthnRequestsSigned", BAD_CAST "false") ||
+    if (!role || !xmlNewProp(root, BAD_CAST "entityID", BAD_CAST sp->entity_id) ||
+        !xmlNewProp(role, BAD_CAST "AuthnRequestsSigned", BAD_CAST is_signing) ||
         !xmlNewProp(role, BAD_CAST "WantAssertionsSigned", BAD_CAST "true") ||
         !xmlNewProp(role, BAD_CAST "protocolSupportEnumeration", BAD_CAST NS_PROTOCOL) ||
-        !add_endpoint(role, ns, "SingleLogoutService", BINDING_REDIRECT, logout_url)) {
+        !add_keys(role, ns, "signing", sp->signing) || !add_keys(role, ns, "encryption", sp->decryption) ||
+        !add_endpoint(role, ns, "SingleLogoutService", BINDING_REDIRECT, sp->logout_url)) {
         return 0;
     }
-    reply = add_endpoint(role, ns, "AssertionConsumerService", BINDING_POST, reply_url);
+    reply = add_endpoint(role, ns, "AssertionConsumerService", BINDING_POST, sp->reply_url);
     return reply && xmlNewProp(reply, BAD_CAST "index", BAD_CAST "0") &&
            xmlNewProp(reply, BAD_CAST "isDefault", BAD_CAST "true");
 }
 
-es_rv_t es_request_metadata(const char **xml, const char *entity_id, const char *reply_url, const char *logout_url,
-                            es_why_t *why, apr_pool_t *pool)
+es_rv_t es_request_metadata(const char **xml, const es_request_sp_t *sp, es_why_t *why, apr_pool_t *pool)
 {
     const char *written = NULL;
     xmlNodePtr root;
 
-    if (!is_text(entity_id) || !is_text(reply_url) || !is_text(logout_url)) {
+    if (!is_text(sp->entity_id) || !is_text(sp->reply_url) || !is_text(sp->logout_url)) {
         return es_fail(why, ES_INTERNAL, "entity ID, reply URL or logout URL of the SP metadata is not UTF-8 text");
     }
     root = xmlNewNode(NULL, BAD_CAST "EntityDescriptor");
-    if (root && fill_descriptor(root, entity_id, reply_url, logout_url)) {
+    if (root && fill_descriptor(root, sp)) {
         written = es_xml_write(root, pool);
     }
     xmlFreeNode(root);

@@ -2,6 +2,7 @@
 #include "saml/response.h"
 
 #include "base/codec.h"
+#include "saml/encrypted.h"
 #include "xml/datetime.h"
 
 #define STATUS_SUCCESS "urn:oasis:names:tc:SAML:2.0:status:Success"
@@ -9,42 +10,29 @@
 /* The children of a Response as far as we look at them (SAML core 3.2.2). */
 typedef struct {
     xmlNodePtr issuer, signature, status;
-    xmlNodePtr assertion; /* the first */
+    xmlNodePtr assertion; /* the first, in the clear or encrypted */
     int n_assertions, n_encrypted;
 } parts_t;
-
-/* Takes the next child when it is {ns}name. */
-static xmlNodePtr take(xmlNodePtr *cursor, const char *ns, const char *name)
-{
-    xmlNodePtr node = *cursor;
-
-    if (!es_xml_is(node, ns, name)) {
-        return NULL;
-    }
-    *cursor = es_xml_next(node);
-    return node;
-}
 
 static es_rv_t read_parts(parts_t *parts, const xmlNode *root, es_why_t *why)
 {
     xmlNodePtr node, cursor = es_xml_first(root);
 
-    parts->issuer = take(&cursor, ES_NS_ASSERTION, "Issuer");
-    parts->signature = take(&cursor, ES_NS_DSIG, "Signature");
-    take(&cursor, ES_NS_PROTOCOL, "Extensions");
-    parts->status = take(&cursor, ES_NS_PROTOCOL, "Status");
+    parts->issuer = es_xml_take(&cursor, ES_NS_ASSERTION, "Issuer");
+    parts->signature = es_xml_take(&cursor, ES_NS_DSIG, "Signature");
+    es_xml_take(&cursor, ES_NS_PROTOCOL, "Extensions");
+    parts->status = es_xml_take(&cursor, ES_NS_PROTOCOL, "Status");
     if (!parts->status) {
         return es_fail(why, ES_RESPONSE_SHAPE, "%.40s stands where Status belongs",
                        cursor ? (const char *)cursor->name : "nothing");
     }
     while (cursor) {
-        if ((node = take(&cursor, ES_NS_ASSERTION, "Assertion")) != NULL) {
-            parts->assertion = parts->n_assertions++ ? parts->assertion : node;
-        } else if (take(&cursor, ES_NS_ASSERTION, "EncryptedAssertion")) {
+        if ((node = es_xml_take(&cursor, ES_NS_ASSERTION, "EncryptedAssertion")) != NULL) {
             parts->n_encrypted++;
-        } else {
+        } else if (!(node = es_xml_take(&cursor, ES_NS_ASSERTION, "Assertion"))) {
             return es_fail(why, ES_RESPONSE_SHAPE, "%.40s stands behind Status", (const char *)cursor->name);
         }
+        parts->assertion = parts->n_assertions++ ? parts->assertion : node;
     }
     if (!es_xml_is_element_only(root)) {
         return es_fail(why, ES_RESPONSE_SHAPE, "there is text between the elements of the response");
@@ -76,11 +64,11 @@ static es_rv_t check_status(const xmlNode *status, es_why_t *why, apr_pool_t *po
                    inner_value ? ", " : "", inner_value ? inner_value : "", text ? text : "no message");
 }
 
-static es_rv_t check_count(const parts_t *parts, const xmlNode *root, es_why_t *why)
+static es_rv_t check_count(const parts_t *parts, const xmlNode *root, int can_decrypt, es_why_t *why)
 {
     const xmlNode *node;
 
-    if (parts->n_encrypted) {
+    if (parts->n_encrypted && !can_decrypt) {
         return es_fail(why, ES_ASSERTION_ENCRYPTED, "the assertion is encrypted");
     }
     if (parts->n_assertions != 1) {
@@ -102,7 +90,8 @@ static es_rv_t check_signature_places(const parts_t *parts, const xmlNode *root,
     const xmlNode *node;
 
     for (node = es_xml_walk(root, root); node; node = es_xml_walk(node, root)) {
-        if (es_xml_is(node, ES_NS_DSIG, "Signature") && node->parent != root && node->parent != parts->assertion) {
+        if (es_xml_is(node, ES_NS_DSIG, "Signature") && node->parent != root &&
+            (parts->n_encrypted || node->parent != parts->assertion)) {
             return es_fail(why, ES_SIGNATURE_PLACE, "a Signature below %.40s", (const char *)node->parent->name);
         }
     }
@@ -125,9 +114,10 @@ static es_rv_t read_envelope(es_response_t *response, const parts_t *parts, cons
                             why);
 }
 
-/* Every signature there is must verify; the innermost proves the assertion. */
+/* Every signature there is must verify; the innermost proves the assertion. The response's comes first: what it covers
+ * was not altered when it is decrypted. */
 static es_rv_t prove(es_response_t *response, const parts_t *parts, xmlNodePtr root, const es_keys_t *keys,
-                     es_why_t *why, apr_pool_t *pool)
+                     const es_pair_t *const *pairs, es_why_t *why, apr_pool_t *pool)
 {
     const es_signed_t *proof = NULL;
     xmlNodePtr signature;
@@ -136,6 +126,9 @@ static es_rv_t prove(es_response_t *response, const parts_t *parts, xmlNodePtr r
     response->is_signed = parts->signature != NULL;
     if (response->is_signed && (rv = es_dsig_verify(&proof, root, keys, why, pool)) != ES_OK) {
         return rv;
+    }
+    if (parts->n_encrypted) {
+        return es_encrypted_prove(&response->proof, parts->assertion, proof, keys, pairs, why, pool);
     }
     if (es_xml_child(&signature, parts->assertion, ES_NS_DSIG, "Signature") &&
         (rv = es_dsig_verify(&proof, parts->assertion, keys, why, pool)) != ES_OK) {
@@ -167,8 +160,8 @@ static es_rv_t check_version(const xmlNode *root, es_why_t *why, apr_pool_t *poo
     return ES_OK;
 }
 
-es_rv_t es_response_load(es_response_t **response, es_bytes_t field, const es_keys_t *keys, es_why_t *why,
-                         apr_pool_t *pool)
+es_rv_t es_response_load(es_response_t **response, es_bytes_t field, const es_keys_t *keys,
+                         const es_pair_t *const *pairs, es_why_t *why, apr_pool_t *pool)
 {
     es_response_t *made = apr_pcalloc(pool, sizeof *made);
     parts_t parts = { 0 };
@@ -184,10 +177,11 @@ es_rv_t es_response_load(es_response_t **response, es_bytes_t field, const es_ke
     root = xmlDocGetRootElement(doc);
     if ((rv = check_root(root, why)) != ES_OK || (rv = es_dsig_check_ids(doc, why, pool)) != ES_OK ||
         (rv = read_parts(&parts, root, why)) != ES_OK || (rv = check_version(root, why, pool)) != ES_OK ||
-        (rv = check_status(parts.status, why, pool)) != ES_OK || (rv = check_count(&parts, root, why)) != ES_OK ||
+        (rv = check_status(parts.status, why, pool)) != ES_OK ||
+        (rv = check_count(&parts, root, pairs && *pairs, why)) != ES_OK ||
         (rv = read_envelope(made, &parts, root, why, pool)) != ES_OK ||
         (rv = check_signature_places(&parts, root, why)) != ES_OK ||
-        (rv = prove(made, &parts, root, keys, why, pool)) != ES_OK) {
+        (rv = prove(made, &parts, root, keys, pairs, why, pool)) != ES_OK) {
         return rv;
     }
     *response = made;

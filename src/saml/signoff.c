@@ -2,6 +2,7 @@
 #include "saml/signoff.h"
 
 #include "base/codec.h"
+#include "saml/sign.h"
 #include "xml/datetime.h"
 #include "xml/xml.h"
 
@@ -18,7 +19,7 @@
 
 es_rv_t es_signoff_init(es_why_t *why)
 {
-    const es_signoff_t nobody = { "https://localhost/", "urn:nobody" };
+    const es_signoff_t nobody = { "https://localhost/", "urn:nobody", NULL };
     const es_signoff_user_t user = { "nobody", "urn:none", "none" };
     const char *url;
     apr_pool_t *pool;
@@ -48,7 +49,9 @@ static es_rv_t make_url(const char **url, LassoNode *node, const char *parameter
 {
     const char *own = strchr(signoff->slo_url, '?'), *xml = NULL, *query;
     xmlNodePtr tree = lasso_node_get_xmlNode(node, FALSE);
+    apr_size_t no_gap;
     es_bytes_t packed;
+    es_rv_t rv;
 
     if (tree) {
         xml = es_xml_write(tree, pool);
@@ -58,10 +61,13 @@ static es_rv_t make_url(const char **url, LassoNode *node, const char *parameter
     if (!xml) {
         return es_fail(why, ES_INTERNAL, "lasso wrote no message for %s", parameter);
     }
-    packed = es_codec_deflate(es_bytes_of(xml), pool);
+    packed = es_codec_deflate(&no_gap, es_bytes_of(xml), 0, pool);
     query = apr_pstrcat(pool, parameter, "=", es_codec_url_encode(es_codec_base64_encode(packed, pool), pool),
                         relay_state ? "&RelayState=" : NULL,
                         relay_state ? es_codec_url_encode(relay_state, pool) : NULL, NULL);
+    if (signoff->pair && (rv = es_sign_query(&query, query, signoff->pair, why, pool)) != ES_OK) {
+        return rv;
+    }
     *url = apr_pstrcat(pool, signoff->slo_url, own ? (own[1] ? "&" : "") : "?", query, NULL);
     return ES_OK;
 }

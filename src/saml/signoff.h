@@ -7,11 +7,13 @@
 #define ES_SIGNOFF_H
 
 #include "base/es.h"
+#include "xml/pair.h"
 
 /* Between whom: immutable, shared by all threads. */
 typedef struct {
     const char *slo_url;   /* Entra's SingleLogoutService; may carry a query of its own */
     const char *entity_id; /* ours */
+    const es_pair_t *pair; /* signs; NULL where our messages are not signed */
 } es_signoff_t;
 
 /* Registers with GObject the types that lasso uses here; once per configuration pass, after es_request_init and before

@@ -60,6 +60,8 @@ static int is_claim(es_bytes_t record, const es_record_claim_t *claim)
         return 0;
     }
     sorted = (const apr_uint32_t *)(const void *)(record.data + at);
+    /* One number for each value of the user, half of what reading a large record costs. */
+#pragma GCC unroll 8
     for (i = 0; i < extras->count; i++) {
         if (sorted[i] > claim->joined.len) {
             return 0;
@@ -177,25 +179,49 @@ static int fold(int octet)
     return octet >= 'A' && octet <= 'Z' ? octet + ('a' - 'A') : octet;
 }
 
-int es_session_compare(const char *a, const char *b)
+/* The order of both without regard to case; where they are alike in that, *octets is that of the first octets to differ.
+ */
+static int compare(int *octets, const char *a, const char *b)
 {
-    int octets = 0, escaped = 0;
+    int escaped = 0;
 
+    *octets = 0;
     /* As long as both agree but for case, they agree in what is escaped. */
     for (;; a++, b++) {
-        int x = octet_of(*a, escaped), y = octet_of(*b, escaped);
+        int x, y;
 
+        /* Most octets of most values: the same, and none that means something. */
+        if (*a == *b && *a != ';' && *a != '\\' && *a != '\0') {
+            escaped = 0;
+            continue;
+        }
+        x = octet_of(*a, escaped);
+        y = octet_of(*b, escaped);
         if (fold(x) != fold(y)) {
             return fold(x) < fold(y) ? -1 : 1;
         }
         if (x < 0) {
-            return octets;
+            return 0;
         }
-        if (octets == 0 && x != y) {
-            octets = x < y ? -1 : 1;
+        if (*octets == 0 && x != y) {
+            *octets = x < y ? -1 : 1;
         }
         escaped = !escaped && x == '\\';
     }
+}
+
+int es_session_compare(const char *a, const char *b)
+{
+    int octets, folded = compare(&octets, a, b);
+
+    return folded ? folded : octets;
+}
+
+int es_session_compare_folded(const char *a, const char *b)
+{
+    int octets;
+
+    return compare(&octets, a, b);
 }
 
 es_rv_t es_session_judge(const es_session_t *session, const es_connection_id_t *connection, apr_time_t last_used,
@@ -234,24 +260,19 @@ es_rv_t es_session_token_make(const char **cookie, es_hash_t *key, es_why_t *why
 
     if (rv == ES_OK) {
         *cookie = es_codec_base64url_encode(es_bytes(token, sizeof token), pool);
-        *key = es_crypto_sha256(es_bytes(token, sizeof token));
+        *key = es_crypto_sha256(es_bytes(*cookie, TEXT_LEN));
     }
     es_crypto_wipe(token, sizeof token);
     return rv;
 }
 
-int es_session_token_read(es_hash_t *key, const char *cookie, apr_pool_t *pool)
+/* Every authenticated request comes through here. To decode the text first would make each dearer by half the digest
+ * and tell nothing: the text holds all 256 random bits, and whatever else stands there has a hash that nobody has. */
+int es_session_token_read(es_hash_t *key, const char *cookie)
 {
-    es_bytes_t token;
-
-    /* Anything longer is not ours, and not worth decoding. */
     if (strnlen(cookie, TEXT_LEN + 1) != TEXT_LEN) {
         return 0;
     }
-    token = es_codec_base64url_decode(cookie, pool);
-    if (!token.data || token.len != TOKEN_LEN) {
-        return 0;
-    }
-    *key = es_crypto_sha256(token);
+    *key = es_crypto_sha256(es_bytes(cookie, TEXT_LEN));
     return 1;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The session record: one piece of octets without pointers, written once at sign-in, copied once a request and read in
- * place. record.h explains the layout. And the session's token: 32 random octets in the cookie, SHA-256 of them in the
- * store.
+ * place. record.h explains the layout. And the session's token: 32 random octets in base64url in the cookie, SHA-256 of
+ * that text in the store.
  */
 #ifndef ES_SESSION_H
 #define ES_SESSION_H
@@ -59,6 +59,8 @@ int es_session_find(es_session_claim_t *claim, const es_session_t *session, unsi
 
 /* Order of values: ASCII case folded first, then the octets. The escaped form, ending at an unescaped ';' or NUL. */
 int es_session_compare(const char *a, const char *b);
+/* The same order, but 0 for values that differ in case only. */
+int es_session_compare_folded(const char *a, const char *b);
 
 /* Escapes one value as `joined` holds it. */
 const char *es_session_escape(const char *value, apr_pool_t *pool);
@@ -70,7 +72,8 @@ es_rv_t es_session_judge(const es_session_t *session, const es_connection_id_t *
 
 /* A new token: *cookie is its base64url (43 characters), *key its hash. */
 es_rv_t es_session_token_make(const char **cookie, es_hash_t *key, es_why_t *why, apr_pool_t *pool);
-/* The key of a cookie value; returns 0 when it is no token. */
-int es_session_token_read(es_hash_t *key, const char *cookie, apr_pool_t *pool);
+/* The key of a cookie value; returns 0 when it has not the length of a token. The text is hashed as it came: one that is
+ * not base64url, or another spelling of the same octets, is the key of no session. */
+int es_session_token_read(es_hash_t *key, const char *cookie);
 
 #endif

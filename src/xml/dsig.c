@@ -6,6 +6,7 @@
 #include "xml/dsig.h"
 
 #include "xml/profile.h"
+#include "xml/signed.h"
 
 #include <apr_strings.h>
 #include <apr_tables.h>
@@ -17,11 +18,6 @@
 #include <xmlsec/openssl/crypto.h>
 #include <xmlsec/transforms.h>
 #include <xmlsec/xmldsig.h>
-
-struct es_signed_t {
-    es_bytes_t octets;
-    const char *thumbprint;
-};
 
 /* What the libraries complain about while es_dsig_verify runs in this thread: the first complaint is the innermost. */
 #define HEARD_MAX 240

@@ -12,7 +12,7 @@
 
 /* The very octets whose digest the signature covers: exclusive canonical XML of one element, its own Signature taken
  * out. Whoever holds one holds proof that a configured key signed these octets. Opaque, so that nobody else can make
- * one. */
+ * one but decrypt.c, which opens what is encrypted inside of one. */
 typedef struct es_signed_t es_signed_t;
 
 /* Once per configuration pass (xmlsec's own state). Never shut down: see HACKING.md, lifecycle. */

@@ -145,22 +145,6 @@ static es_rv_t check_methods(const parts_t *parts, es_why_t *why, apr_pool_t *po
     return ES_OK;
 }
 
-/* Base64 as xs:base64Binary has it, with white space anywhere. */
-static es_bytes_t decode(const char *text, apr_pool_t *pool)
-{
-    es_why_t unused = ES_WHY_INIT;
-    es_bytes_t out = { NULL, 0 };
-    char *packed = apr_palloc(pool, strlen(text) + 1);
-    apr_size_t len = 0;
-
-    for (; *text; text++) {
-        if (!strchr(" \t\r\n", *text)) {
-            packed[len++] = *text;
-        }
-    }
-    return es_codec_base64_decode(&out, es_bytes(packed, len), &unused, pool) == ES_OK ? out : es_bytes(NULL, 0);
-}
-
 /* The first X509Certificate: Entra sends one. One that cannot be read is as good as none. */
 static es_bytes_t read_certificate(const xmlNode *key_info, apr_pool_t *pool)
 {
@@ -171,7 +155,7 @@ static es_bytes_t read_certificate(const xmlNode *key_info, apr_pool_t *pool)
         !es_xml_child(&certificate, data, ES_NS_DSIG, "X509Certificate") || !(text = es_xml_text(certificate, pool))) {
         return es_bytes(NULL, 0);
     }
-    return decode(text, pool);
+    return es_codec_base64_binary(text, pool);
 }
 
 es_rv_t es_profile_read(es_profile_t *profile, const xmlNode *element, es_why_t *why, apr_pool_t *pool)

@@ -108,33 +108,39 @@ static void set_guards(xmlParserCtxtPtr parser, guard_t *guard, es_xml_kind_t ki
     }
 }
 
+/* Equals signs outside of quotes, up to the end of the tag. */
+static int count_attributes(const unsigned char *at, const unsigned char *end)
+{
+    int count = 0;
+
+    for (; at < end && *at != '>'; at++) {
+        if (*at == '"' || *at == '\'') {
+            at = memchr(at + 1, *at, (apr_size_t)(end - at - 1));
+            if (!at) {
+                return count;
+            }
+        } else if (*at == '=') {
+            count++;
+        }
+    }
+    return count;
+}
+
 /* libxml2 compares every attribute of a tag with every other, so that one tag of a megabyte keeps it busy for seconds.
- * Counted here by the equals signs outside of quotes, before it starts. A '<' begins a tag wherever it stands, since it
- * is legal in no value: an odd quote hides nothing behind it. */
+ * Counted here by the equals signs, before it starts. A '<' begins a tag wherever it stands, since it is legal in no
+ * value: an odd quote hides nothing behind it. */
 static int has_crowded_tag(es_bytes_t octets)
 {
-    apr_size_t i;
-    int in_tag = 0, count = 0;
-    unsigned char quote = 0;
+    const unsigned char *const end = octets.data + octets.len;
+    const unsigned char *at = memchr(octets.data, '<', octets.len);
 
-    for (i = 0; i < octets.len; i++) {
-        unsigned char c = octets.data[i];
+    while (at) {
+        const unsigned char *next = memchr(at + 1, '<', (apr_size_t)(end - at - 1));
 
-        if (c == '<') {
-            in_tag = 1;
-            count = 0;
-            quote = 0;
-        } else if (quote) {
-            quote = c == quote ? 0 : quote;
-        } else if (!in_tag) {
-            continue;
-        } else if (c == '>') {
-            in_tag = 0;
-        } else if (c == '"' || c == '\'') {
-            quote = c;
-        } else if (c == '=' && ++count > ES_XML_MAX_ATTRIBUTES) {
+        if (count_attributes(at + 1, next ? next : end) > ES_XML_MAX_ATTRIBUTES) {
             return 1;
         }
+        at = next;
     }
     return 0;
 }
@@ -282,6 +288,17 @@ xmlNodePtr es_xml_first(const xmlNode *parent)
 xmlNodePtr es_xml_next(const xmlNode *node)
 {
     return element_from(node->next);
+}
+
+xmlNodePtr es_xml_take(xmlNodePtr *cursor, const char *ns, const char *name)
+{
+    xmlNodePtr node = *cursor;
+
+    if (!es_xml_is(node, ns, name)) {
+        return NULL;
+    }
+    *cursor = es_xml_next(node);
+    return node;
 }
 
 xmlNodePtr es_xml_walk(const xmlNode *node, const xmlNode *top)

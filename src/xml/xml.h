@@ -42,6 +42,9 @@ int es_xml_is(const xmlNode *node, const char *ns, const char *name);
 xmlNodePtr es_xml_first(const xmlNode *parent);
 xmlNodePtr es_xml_next(const xmlNode *node);
 
+/* Takes the next child off a list of siblings when it is {ns}name; NULL, and nothing taken, when it is another. */
+xmlNodePtr es_xml_take(xmlNodePtr *cursor, const char *ns, const char *name);
+
 /* The next element in document order below `top`: a child, else a sibling, else an ancestor's sibling; NULL at the end.
  * Begin with node = top. */
 xmlNodePtr es_xml_walk(const xmlNode *node, const xmlNode *top);

@@ -13,8 +13,9 @@ It serves the demo (`python3 -m entra`, see __main__.py) and the tests, which us
         entra.received[-1].refused                    # "50011": the lookalike refused the request
 
 Where to read what: directory (tenant, applications), users (who can sign in), claims (what is said of
-them), request (what is asked and when Entra refuses), response (the answer), metadata, tamper, keys,
-xmldsig, wire (XML as Microsoft writes it), pages (HTML), service (the story), server (HTTP).
+them), request (what is asked and when Entra refuses), signed (its signature), response (the answer),
+metadata, tamper, keys, xmldsig, xmlenc, wire (XML as Microsoft writes it), pages (HTML), service (the story),
+server (HTTP).
 
 Everything that is known about the real service was measured on messages signed by Microsoft or read in
 its documentation; where neither says anything a comment says what was assumed.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from . import names
 from .keys import TENANT_SUBJECT, Signer
+from .xmlenc import Encryption
 
 SIGN_ASSERTION = "assertion"
 SIGN_RESPONSE = "response"
@@ -26,6 +27,12 @@ class Application:
     extra_claims  additional claims: full name to attribute of User, or to a function of the User
     group_limit   Entra's 150: with more groups the claim is replaced by a link; None emits any number
     signer        the active certificate; standby holds those that are in the metadata but inactive
+    verification_certificates
+                  Verification certificates: what signatures of requests are checked with
+    require_signed
+                  Require verification certificates: unsigned requests and launches from My Apps are refused
+    encryption_certificate
+                  Token encryption: the active certificate, None without; encryption says how
     """
 
     identifiers: list
@@ -41,6 +48,10 @@ class Application:
     group_limit: int = 150
     signer: Signer = field(default_factory=Signer)
     standby: list = field(default_factory=list)
+    verification_certificates: list = field(default_factory=list)
+    require_signed: bool = False
+    encryption_certificate: object = None
+    encryption: Encryption = Encryption()
     app_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     @property

@@ -5,7 +5,7 @@ import datetime
 import uuid
 from dataclasses import dataclass
 
-from . import names, wire, xmldsig
+from . import names, wire, xmldsig, xmlenc
 from .claims import claims, name_id, pairwise
 from .directory import SIGN_ASSERTION, SIGN_BOTH, SIGN_RESPONSE
 from .wire import element
@@ -42,6 +42,8 @@ class Facts:
     signer: object
     response_id: str
     assertion_id: str
+    encryption_certificate: object
+    encryption: object
     status: str = names.SUCCESS
     authn_context: str = names.PASSWORD
 
@@ -71,6 +73,8 @@ def facts(tenant, application, user, authn_instant, now, request=None):
         signer=application.signer,
         response_id=_new_id(),
         assertion_id=_new_id(),
+        encryption_certificate=application.encryption_certificate,
+        encryption=application.encryption,
     )
 
 
@@ -93,9 +97,13 @@ def build(said):
 
 
 def sign(response, said):
-    """Sign what the application's signing option names; the Assertion first, the Response contains it."""
+    """Sign what the application's signing option names; the Assertion first, the Response contains it, encrypted where
+    the application has a certificate for that."""
+    assertion = response.find(_saml("Assertion"))
     if said.sign in (SIGN_ASSERTION, SIGN_BOTH):
-        _add(response.find(_saml("Assertion")), said)
+        _add(assertion, said)
+    if said.encryption_certificate is not None:
+        xmlenc.replace(assertion, said.encryption_certificate, said.encryption)
     if said.sign in (SIGN_RESPONSE, SIGN_BOTH):
         _add(response, said)
 

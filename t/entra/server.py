@@ -122,7 +122,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if binding == "redirect" and logout.is_logout(parameters):
             self._single_logout(parameters)
             return
-        request = entra.receive(binding, parameters)
+        request = entra.receive(binding, parameters, urllib.parse.urlsplit(self.path).query)
         if session and not request.force_authn:
             self._deliver(entra.answer(request, session.user, session.since), session)
             return

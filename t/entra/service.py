@@ -9,7 +9,7 @@ import urllib.parse
 from dataclasses import dataclass, field
 from typing import Optional
 
-from . import logout, names, response, tamper
+from . import logout, names, response, signed, tamper
 from .claims import name_id
 from .directory import Tenant
 from .metadata import federation_metadata
@@ -93,19 +93,24 @@ class Service:
         """Make the next response wrong: a name of TAMPERS, a Tamper or a function of response.Facts. Calls queue up."""
         self._tampers.append(tamper.tamper(change))
 
-    def receive(self, binding, parameters):
-        """Judge a message that came by "redirect" or "post" and record it: an AuthnRequest, or Refused, or Answered."""
+    def receive(self, binding, parameters, query=""):
+        """Judge a message that came by "redirect" or "post" and record it: an AuthnRequest, or Refused, or Answered.
+
+        `query` is the query as it came: what a signature covers.
+        """
         entry = Received(binding, parameters)
         self.received.append(entry)
         try:
-            entry.request = self.judge(binding, parameters)
+            request = self.judge(binding, parameters)
+            signed.check(query if binding == "redirect" else "", request.application)
+            entry.request = request
         except Refused as refusal:
             entry.refused = refusal.code
             raise
         return entry.request
 
     def judge(self, binding, parameters):
-        """As receive(), without a record."""
+        """As receive(), without a record and without a look at the signature."""
         xml = read_post(parameters) if binding == "post" else read_redirect(parameters)
         return check(xml, parameters.get("RelayState"), self.endpoint, self.applications)
 
@@ -115,6 +120,8 @@ class Service:
 
     def launch(self, application, user, since=None):
         """A response that nobody asked for: the application was started from My Apps or the portal's Test button."""
+        if application.require_signed:
+            raise Refused("76021", "The application takes signed requests only, and this sign-in has no request.")
         return self._respond(application, user, since, None)
 
     def fail(self, failure):
@@ -131,7 +138,7 @@ class Service:
         """What a browser sent to `location` would post to the application after choosing `user` (a key of users)."""
         query = urllib.parse.urlsplit(location).query
         parameters = dict(urllib.parse.parse_qsl(query, keep_blank_values=True))
-        return self.answer(self.receive("redirect", parameters), self.users[user])
+        return self.answer(self.receive("redirect", parameters, query), self.users[user])
 
     def receive_logout(self, parameters):
         """Judge and record a message of single logout that came by redirect: a logout.Message, or Refused."""

@@ -29,6 +29,8 @@ class Backend:
                     self.send_header("Cache-Control", "public, max-age=60")
                     self.send_header("Expires", self.date_time_string(time.time() + 60))
                     self.send_header("Last-Modified", self.date_time_string(time.time() - 3600))
+                if self.path.startswith("/network"):
+                    self.send_header("CDN-Cache-Control", "private")
                 self.end_headers()
                 if self.command != "HEAD":
                     self.wfile.write(body)

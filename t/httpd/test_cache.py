@@ -34,7 +34,20 @@ HEADERS = {
     "expires": 'ExpiresActive On\nExpiresDefault "access plus 1 hour"',
     "filter": "SetOutputFilter CACHE",
 }
-SECTIONS = "\n".join(f'<Location "/cgi-bin/private/{name}">\n{text}\n</Location>' for name, text in HEADERS.items())
+# What may be all that stands on an answer of httpd's own.
+ALONE = {
+    "expires": 'Header set Expires "Thu, 01 Jan 2099 00:00:00 GMT"',
+    "always-expires": 'Header always set expires "Thu, 01 Jan 2099 00:00:00 GMT"',
+    "network": "Header set CDN-Cache-Control private",
+    "always-surrogate": "Header always set surrogate-control private",
+    "private": "Header set Cache-Control private",
+    "always": "Header always set Cache-Control private",
+    "both": "Header set Cache-Control private\nHeader always set Cache-Control private",
+    "nothing": "",
+}
+PLACES = {f"/cgi-bin/private/{name}": text for name, text in HEADERS.items()}
+PLACES.update({f"/alone-{name}.txt": text for name, text in ALONE.items()})
+SECTIONS = "\n".join(f'<Location "{path}">\n{text}\n</Location>' for path, text in PLACES.items())
 
 VHOST = """
     CacheQuickHandler {quick}
@@ -44,6 +57,7 @@ VHOST = """
     CacheDefaultExpire 60
     CacheIgnoreCacheControl {ignore}
     ProxyPass "/proxied" "${{BACKEND}}/cacheable"
+    ProxyPass "/network" "${{BACKEND}}/network"
     <Location "/">
         AuthType entra-saml
         Require valid-user
@@ -72,6 +86,8 @@ def httpd(request, make_httpd, backend):
         httpd.script(name, PUBLIC)
     httpd.script("env", ENVIRONMENT)
     httpd.page("static.txt", "PROTECTED static")
+    for name in ALONE:
+        httpd.page(f"alone-{name}.txt", "PROTECTED alone")
     httpd.page("page.shtml", '<!--#include virtual="/cgi-bin/private" -->')
     return httpd
 
@@ -107,6 +123,15 @@ def test_the_second_user_gets_his_own_page(httpd, visitor, make_visitor, path):
         assert_private(answer)
     if path.endswith("/filter") and "CacheQuickHandler on" in httpd.text["vhost"]:
         httpd.expect("AH00776")  # mod_cache: the filter is ignored
+
+
+@pytest.mark.parametrize("path", ["network", *(f"alone-{name}.txt" for name in ALONE)])
+def test_one_header_alone(visitor, path):
+    visitor.sign_in(f"{ORIGIN}/cgi-bin/env")
+    page = visitor.open(f"{ORIGIN}/{path}")
+    assert page.status == 200
+    assert_private(page)
+    assert page.headers.get_all("Cache-Control") == ["private"]
 
 
 def test_a_page_granted_by_address_is_no_ones_else(visitor, make_visitor):

@@ -4,10 +4,14 @@
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 from lxml import etree
 
+from entra import Signer
 from server import ORIGIN
+from visitor import Visitor
 
+PEM = serialization.Encoding.PEM
 MD = "{urn:oasis:names:tc:SAML:2.0:metadata}"
 POST = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
 
@@ -69,6 +73,22 @@ def test_it_is_valid_by_the_schema(visitor, schema):
     schema.assertValid(root)
     root[0].remove(root[0][-1])  # without AssertionConsumerService
     assert not schema.validate(root)
+
+
+def test_it_is_valid_with_certificates(make_httpd, entra, schema):
+    """Two that sign and one to encrypt for: the keys stand where the schema wants them."""
+    signers = [Signer("one"), Signer("two")]
+    httpd = make_httpd(start=False)
+    for number, signer in enumerate(signers):
+        file = httpd.root / f"{number}.pem"
+        file.touch(0o600)
+        key = signer.key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        file.write_bytes(key + signer.certificate.public_bytes(PEM))
+    lines = "".join(f"EntraSAMLSigningCertificate {n}.pem {n}.pem\n" for n in range(2))
+    httpd.configure(vhost=lines + "EntraSAMLDecryptionCertificate 1.pem 1.pem" + VHOST)
+    root = etree.fromstring(Visitor(httpd.start().network, entra).open(f"{ORIGIN}/saml/metadata").body)
+    schema.assertValid(root)
+    assert [key.get("use") for key in root.iter(f"{MD}KeyDescriptor")] == ["signing", "signing", "encryption"]
 
 
 def test_it_is_public(visitor):

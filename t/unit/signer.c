@@ -7,6 +7,7 @@
 #include <apr_strings.h>
 #include <apr_tables.h>
 #include <check.h>
+#include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 #include <xmlsec/openssl/evp.h>
@@ -120,4 +121,46 @@ const char *signer_value(const signer_t *signer, const char *text, apr_pool_t *p
     ck_assert_int_eq(EVP_DigestSign(context, value, &len, (const unsigned char *)text, strlen(text)), 1);
     EVP_MD_CTX_free(context);
     return es_codec_base64_encode(es_bytes(value, len), pool);
+}
+
+static es_bytes_t text_of(BIO *memory, apr_pool_t *pool)
+{
+    char *data;
+    const long len = BIO_get_mem_data(memory, &data);
+    es_bytes_t text;
+
+    ck_assert_int_gt(len, 0);
+    text = es_bytes(apr_pstrmemdup(pool, data, (apr_size_t)len), (apr_size_t)len);
+    BIO_free(memory);
+    return text;
+}
+
+es_bytes_t signer_certificate_pem(const signer_t *signer, apr_pool_t *pool)
+{
+    BIO *memory = BIO_new(BIO_s_mem());
+
+    ck_assert_int_eq(
+        PEM_write_bio(memory, "CERTIFICATE", "", signer->certificate.data, (long)signer->certificate.len) > 0, 1);
+    return text_of(memory, pool);
+}
+
+es_bytes_t signer_key_pem(const signer_t *signer, const char *passphrase, apr_pool_t *pool)
+{
+    BIO *memory = BIO_new(BIO_s_mem());
+
+    ck_assert_int_eq(PEM_write_bio_PKCS8PrivateKey(memory, signer->key, passphrase ? EVP_aes_256_cbc() : NULL,
+                                                   passphrase, passphrase ? (int)strlen(passphrase) : 0, NULL, NULL),
+                     1);
+    return text_of(memory, pool);
+}
+
+const es_pair_t *signer_pair(const signer_t *signer, apr_pool_t *pool)
+{
+    const es_pair_t *pair = NULL;
+    es_why_t why = ES_WHY_INIT;
+    const es_rv_t rv =
+        es_pair_load(&pair, signer_certificate_pem(signer, pool), signer_key_pem(signer, NULL, pool), &why, pool);
+
+    ck_assert_msg(rv == ES_OK, "%s", why.text);
+    return pair;
 }

@@ -8,6 +8,8 @@
 
 #include "base/es.h"
 
+#include "xml/pair.h"
+
 #include <openssl/evp.h>
 
 #define SIGNER_EXC_C14N "http://www.w3.org/2001/10/xml-exc-c14n#"
@@ -43,5 +45,12 @@ const char *signer_value(const signer_t *signer, const char *text, apr_pool_t *p
 
 /* A KeyInfo that names the signer's certificate. */
 const char *signer_key_info(const signer_t *signer, apr_pool_t *pool);
+
+/* Certificate and private key as an administrator's files have them; the key encrypted where there is a passphrase. */
+es_bytes_t signer_certificate_pem(const signer_t *signer, apr_pool_t *pool);
+es_bytes_t signer_key_pem(const signer_t *signer, const char *passphrase, apr_pool_t *pool);
+
+/* The signer as a pair of ours. */
+const es_pair_t *signer_pair(const signer_t *signer, apr_pool_t *pool);
 
 #endif

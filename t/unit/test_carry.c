@@ -243,7 +243,7 @@ START_TEST(no_mark_is_ever_left_behind)
         mark(from, n, LATER, NOW);
     }
     ck_assert_reason(es_shm_carry(&carried, to, from, NOW, &why, unit_pool), ES_MARKS_FULL, why);
-    why = (es_why_t)ES_WHY_INIT;
+    why = ES_WHY_INIT;
     ck_assert_reason(es_shm_carry(&carried, make(1024 * KIB), from, LATER, &why, unit_pool), ES_OK, why);
     ck_assert_uint_eq(carried.marks, 0);
 }

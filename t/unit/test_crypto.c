@@ -242,7 +242,7 @@ START_TEST(nothing_to_seal)
 
     ck_assert_reason(es_crypto_seal(&sealed, es_bytes("", 0), "label", &key, &why, unit_pool), ES_INTERNAL, why);
     ck_assert_uint_eq(sealed.len, 9);
-    why = (es_why_t)ES_WHY_INIT;
+    why = ES_WHY_INIT;
     ck_assert_reason(es_crypto_seal(&sealed, es_bytes_of("x"), "", &key, &why, unit_pool), ES_INTERNAL, why);
 }
 END_TEST

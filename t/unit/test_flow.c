@@ -130,7 +130,7 @@ static es_rv_t post(es_answer_t *answer, es_acs_report_t *report, const es_acs_f
 
     memset(answer, 0, sizeof *answer);
     memset(report, 0, sizeof *report);
-    *why = (es_why_t)ES_WHY_INIT;
+    *why = ES_WHY_INIT;
     send_cookies(0);
     rv = es_acs_accept(answer, report, &flow, form, why);
     if (rv == ES_OK) {
@@ -285,7 +285,7 @@ START_TEST(a_session_cookie_that_never_comes_back_gets_a_page)
     send_cookies(1);
     answer = (es_answer_t){ NULL };
     ck_assert_reason(es_signon_start(&answer, &flow, "/page", &why), ES_SESSION_LOOP, why);
-    why = (es_why_t)ES_WHY_INIT;
+    why = ES_WHY_INIT;
     ck_assert_reason(es_signon_start(&answer, &flow, "/other", &why), ES_OK, why);
     flow.now += SECONDS(61);
     ck_assert_reason(es_signon_start(&answer, &flow, "/page", &why), ES_OK, why);
@@ -536,7 +536,7 @@ START_TEST(every_cookie_of_our_name_is_tried_up_to_a_limit)
         for (int i = 0; i < before; i++) {
             flow.cookies = apr_psprintf(unit_pool, "%s=%043d; %s", site.connection->session_cookie, i, flow.cookies);
         }
-        why = (es_why_t)ES_WHY_INIT;
+        why = ES_WHY_INIT;
         ck_assert_reason(es_resume_find(&session, &flow, LIFETIME, IDLE, &why),
                          before < ES_COOKIE_TRIES ? ES_OK : ES_SESSION_NONE, why);
     }

@@ -50,7 +50,7 @@ static es_rv_t load(es_response_t **response, const char *name, const char *keys
 {
     const char *field = es_codec_base64_encode(fixture(name), unit_pool);
 
-    return es_response_load(response, es_bytes_of(field), keys_of(keys), why, unit_pool);
+    return es_response_load(response, es_bytes_of(field), keys_of(keys), NULL, why, unit_pool);
 }
 
 static void refused(const char *name, const char *keys, es_rv_t rv)
@@ -183,8 +183,8 @@ START_TEST(form_field_2019)
     if (unit_fixture("")) {
         field = fixture("responses/resp-2019-app-key-guest.b64");
         field.len = strcspn((const char *)field.data, "\r\n");
-        ck_assert_reason(es_response_load(&response, field, keys_of("certs/17cae8e1.pem"), &why, unit_pool), ES_OK,
-                         why);
+        ck_assert_reason(es_response_load(&response, field, keys_of("certs/17cae8e1.pem"), NULL, &why, unit_pool),
+                         ES_OK, why);
         ck_assert_str_eq(response->destination, "https://local.fusionauth.io/oauth2/callback");
         ck_assert_str_eq(es_signed_thumbprint(response->proof), "17CAE8E15BE25EB2FAEC22155895EED6A407E40B");
     }

@@ -3,6 +3,7 @@
 
 #include "base/codec.h"
 #include "saml/request.h"
+#include "signer.h"
 #include "xml/xml.h"
 
 #include <apr_strings.h>
@@ -28,6 +29,24 @@ static es_request_t *make(const char *sso_url, const char *entity_id, const char
 
     ck_assert_reason(es_request_make(&request, sso_url, entity_id, reply_url, &why, unit_pool), ES_OK, why);
     return request;
+}
+
+static const char *url_of(const es_request_t *request, const es_request_id_t *id, const char *relay_state,
+                          apr_time_t now, apr_pool_t *pool)
+{
+    const char *url = NULL;
+    es_why_t why = ES_WHY_INIT;
+
+    ck_assert_reason(es_request_url(&url, request, id, relay_state, now, &why, pool), ES_OK, why);
+    return url;
+}
+
+static es_rv_t metadata(const char **xml, const char *entity_id, const char *reply_url, const char *logout_url,
+                        es_why_t *why)
+{
+    const es_request_sp_t sp = { .entity_id = entity_id, .reply_url = reply_url, .logout_url = logout_url };
+
+    return es_request_metadata(xml, &sp, why, unit_pool);
 }
 
 /* A field of a URL's query, decoded; NULL where it is absent. */
@@ -106,7 +125,7 @@ static void expect_request(const char *xml, const char *attributes, const char *
 START_TEST(exactly_six_things)
 {
     const es_request_t *request = make(SSO, ENTITY_ID, REPLY_URL);
-    const char *url = es_request_url(request, &some_id, "relay", unit_time(SOME_TIME), unit_pool);
+    const char *url = url_of(request, &some_id, "relay", unit_time(SOME_TIME), unit_pool);
 
     expect_request(unpack(url),
                    "ID=" SOME_ID "\nVersion=2.0\nIssueInstant=" SOME_TIME "\nDestination=" SSO
@@ -119,7 +138,7 @@ END_TEST
 START_TEST(order_and_encoding)
 {
     const es_request_t *request = make(SSO, ENTITY_ID, REPLY_URL);
-    const char *url = es_request_url(request, &some_id, "a b+c&d=\xc3\xa9", unit_time(SOME_TIME), unit_pool);
+    const char *url = url_of(request, &some_id, "a b+c&d=\xc3\xa9", unit_time(SOME_TIME), unit_pool);
     const char *start = SSO "?SAMLRequest=", *end = "&RelayState=a%20b%2Bc%26d%3D%C3%A9";
     const char *value;
 
@@ -133,11 +152,11 @@ END_TEST
 START_TEST(no_relay_state)
 {
     const es_request_t *request = make(SSO, ENTITY_ID, REPLY_URL);
-    const char *url = es_request_url(request, &some_id, NULL, unit_time(SOME_TIME), unit_pool);
+    const char *url = url_of(request, &some_id, NULL, unit_time(SOME_TIME), unit_pool);
 
     ck_assert_ptr_null(field(url, "RelayState"));
     ck_assert_ptr_null(strchr(url, '&'));
-    ck_assert_str_eq(field(es_request_url(request, &some_id, "", unit_time(SOME_TIME), unit_pool), "RelayState"), "");
+    ck_assert_str_eq(field(url_of(request, &some_id, "", unit_time(SOME_TIME), unit_pool), "RelayState"), "");
 }
 END_TEST
 
@@ -149,7 +168,7 @@ START_TEST(address_with_a_query)
         { SSO "?a=b&c=d", SSO "?a=b&c=d&SAMLRequest=" },
     };
     const es_request_t *request = make(cases[_i][0], ENTITY_ID, REPLY_URL);
-    const char *url = es_request_url(request, &some_id, "x", unit_time(SOME_TIME), unit_pool);
+    const char *url = url_of(request, &some_id, "x", unit_time(SOME_TIME), unit_pool);
 
     ck_assert_int_eq(strncmp(url, cases[_i][1], strlen(cases[_i][1])), 0);
     expect_request(unpack(url),
@@ -172,7 +191,7 @@ START_TEST(values_are_escaped)
     };
     const char *value = values[_i];
     const es_request_t *request = make(apr_pstrcat(unit_pool, "https://x/", value, NULL), value, value);
-    const char *url = es_request_url(request, &some_id, "x", unit_time(SOME_TIME), unit_pool);
+    const char *url = url_of(request, &some_id, "x", unit_time(SOME_TIME), unit_pool);
 
     expect_request(unpack(url),
                    apr_pstrcat(unit_pool,
@@ -191,9 +210,9 @@ START_TEST(requests_differ_in_id_and_time_only)
     char *expected;
 
     memset(other_id.octet, 0x5a, sizeof other_id.octet);
-    first = unpack(es_request_url(request, &some_id, "x", unit_time(SOME_TIME), unit_pool));
-    second = unpack(es_request_url(request, &other_id, "y", unit_time("2031-12-31T23:59:59Z"), unit_pool));
-    again = unpack(es_request_url(request, &some_id, "z", unit_time(SOME_TIME), unit_pool));
+    first = unpack(url_of(request, &some_id, "x", unit_time(SOME_TIME), unit_pool));
+    second = unpack(url_of(request, &other_id, "y", unit_time("2031-12-31T23:59:59Z"), unit_pool));
+    again = unpack(url_of(request, &some_id, "z", unit_time(SOME_TIME), unit_pool));
     ck_assert_str_eq(first, again);
     ck_assert_uint_eq(strlen(first), strlen(second));
     expected = apr_pstrdup(unit_pool, first);
@@ -212,9 +231,9 @@ START_TEST(times)
     apr_time_t now = unit_time(texts[_i]);
     const char *expected = apr_pstrcat(unit_pool, " IssueInstant=\"", texts[_i], "\"", NULL);
 
-    ck_assert_ptr_nonnull(strstr(unpack(es_request_url(request, &some_id, "x", now, unit_pool)), expected));
+    ck_assert_ptr_nonnull(strstr(unpack(url_of(request, &some_id, "x", now, unit_pool)), expected));
     now += apr_time_from_msec(999); /* cut off, not rounded: never in the future */
-    ck_assert_ptr_nonnull(strstr(unpack(es_request_url(request, &some_id, "x", now, unit_pool)), expected));
+    ck_assert_ptr_nonnull(strstr(unpack(url_of(request, &some_id, "x", now, unit_pool)), expected));
 }
 END_TEST
 
@@ -228,7 +247,7 @@ END_TEST
 START_TEST(length)
 {
     const es_request_t *request = make(SSO, ENTITY_ID, REPLY_URL);
-    const char *url = es_request_url(request, &some_id, "", unit_time(SOME_TIME), unit_pool);
+    const char *url = url_of(request, &some_id, "", unit_time(SOME_TIME), unit_pool);
 
     ck_assert_uint_le(strlen(url), 700);
 }
@@ -249,12 +268,9 @@ START_TEST(text_that_is_none)
         ck_assert_reason(es_request_make(&request, SSO, bad[i], REPLY_URL, &second, unit_pool), ES_INTERNAL, second);
         ck_assert_reason(es_request_make(&request, SSO, ENTITY_ID, bad[i], &third, unit_pool), ES_INTERNAL, third);
         first.rv = second.rv = third.rv = ES_OK;
-        ck_assert_reason(es_request_metadata(&xml, bad[i], REPLY_URL, REPLY_URL, &first, unit_pool), ES_INTERNAL,
-                         first);
-        ck_assert_reason(es_request_metadata(&xml, ENTITY_ID, bad[i], REPLY_URL, &second, unit_pool), ES_INTERNAL,
-                         second);
-        ck_assert_reason(es_request_metadata(&xml, ENTITY_ID, REPLY_URL, bad[i], &third, unit_pool), ES_INTERNAL,
-                         third);
+        ck_assert_reason(metadata(&xml, bad[i], REPLY_URL, REPLY_URL, &first), ES_INTERNAL, first);
+        ck_assert_reason(metadata(&xml, ENTITY_ID, bad[i], REPLY_URL, &second), ES_INTERNAL, second);
+        ck_assert_reason(metadata(&xml, ENTITY_ID, REPLY_URL, bad[i], &third), ES_INTERNAL, third);
         ck_assert_ptr_null(request);
         ck_assert_ptr_null(xml);
     }
@@ -281,7 +297,7 @@ static void *APR_THREAD_FUNC write_many(apr_thread_t *thread, void *data)
     (void)thread;
     for (i = 0; i < ROUNDS; i++) {
         apr_pool_create(&pool, NULL);
-        worker->mismatches += strcmp(es_request_url(worker->request, &worker->id, "x", 0, pool), worker->expected) != 0;
+        worker->mismatches += strcmp(url_of(worker->request, &worker->id, "x", 0, pool), worker->expected) != 0;
         apr_pool_destroy(pool);
     }
     return NULL;
@@ -300,7 +316,7 @@ START_TEST(threads)
     for (i = 0; i < THREADS; i++) {
         workers[i] = (worker_t){ .request = request };
         memset(workers[i].id.octet, i, sizeof workers[i].id.octet);
-        workers[i].expected = es_request_url(request, &workers[i].id, "x", 0, unit_pool);
+        workers[i].expected = url_of(request, &workers[i].id, "x", 0, unit_pool);
     }
     for (i = 0; i < THREADS; i++) {
         ck_assert(apr_thread_create(&thread[i], attributes, write_many, &workers[i], unit_pool) == APR_SUCCESS);
@@ -320,9 +336,9 @@ START_TEST(sp_metadata)
     const xmlNode *root, *role;
     xmlNodePtr child;
 
-    ck_assert_reason(es_request_metadata(&xml, "urn:a&b", "https://app.example.com/acs?a&b",
-                                         "https://app.example.com/saml/logout", &why, unit_pool),
-                     ES_OK, why);
+    ck_assert_reason(
+        metadata(&xml, "urn:a&b", "https://app.example.com/acs?a&b", "https://app.example.com/saml/logout", &why),
+        ES_OK, why);
     ck_assert_ptr_eq(strstr(xml, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<md:EntityDescriptor "), xml);
     root = parse(xml, ES_XML_METADATA);
     ck_assert(es_xml_is(root, ES_NS_METADATA, "EntityDescriptor"));
@@ -344,6 +360,38 @@ START_TEST(sp_metadata)
 }
 END_TEST
 
+/* The document with certificates: two that sign, one to encrypt for. Keys stand first, as the schema wants it. */
+START_TEST(sp_metadata_keys)
+{
+    const es_pair_t *one = signer_pair(signer_make(2048, 30, unit_pool), unit_pool);
+    const es_pair_t *two = signer_pair(signer_make(2048, 30, unit_pool), unit_pool);
+    const es_pair_t *signing[] = { one, two, NULL }, *decryption[] = { two, NULL };
+    const es_request_sp_t sp = { ENTITY_ID, REPLY_URL, REPLY_URL, signing, decryption };
+    const es_pair_t *const expected[] = { one, two, two };
+    const char *const uses[] = { "signing", "signing", "encryption" };
+    es_why_t why = ES_WHY_INIT;
+    xmlNodePtr child, inner;
+    const char *xml = NULL;
+    int i;
+
+    ck_assert_reason(es_request_metadata(&xml, &sp, &why, unit_pool), ES_OK, why);
+    child = es_xml_first(parse(xml, ES_XML_METADATA));
+    ck_assert_str_eq(es_xml_attribute(child, "AuthnRequestsSigned", unit_pool), "true");
+    child = es_xml_first(child);
+    for (i = 0; i < 3; i++) {
+        ck_assert(es_xml_is(child, ES_NS_METADATA, "KeyDescriptor"));
+        ck_assert_str_eq(es_xml_attribute(child, "use", unit_pool), uses[i]);
+        ck_assert_int_eq(es_xml_child(&inner, child, ES_NS_DSIG, "KeyInfo"), 1);
+        ck_assert_int_eq(es_xml_child(&inner, inner, ES_NS_DSIG, "X509Data"), 1);
+        ck_assert_int_eq(es_xml_child(&inner, inner, ES_NS_DSIG, "X509Certificate"), 1);
+        ck_assert_str_eq(es_xml_text(inner, unit_pool), expected[i]->base64);
+        child = es_xml_next(child);
+    }
+    ck_assert(es_xml_is(child, ES_NS_METADATA, "SingleLogoutService"));
+    ck_assert_ptr_null(strstr(xml, "PRIVATE"));
+}
+END_TEST
+
 /* lasso, GLib and libxml2 write to stderr when they are unhappy, which would be the server's error log. */
 START_TEST(silence)
 {
@@ -358,8 +406,8 @@ START_TEST(silence)
     ck_assert_int_eq(dup2(file, 2), 2);
     ck_assert_reason(es_request_init(&why), ES_OK, why);
     request = make(SSO "?a=b&c=d", "urn:<&>\"\xc3\xa9", REPLY_URL);
-    es_request_url(request, &some_id, "x", unit_time(SOME_TIME), unit_pool);
-    ck_assert_reason(es_request_metadata(&xml, "urn:<&>\"\xc3\xa9", REPLY_URL, REPLY_URL, &why, unit_pool), ES_OK, why);
+    url_of(request, &some_id, "x", unit_time(SOME_TIME), unit_pool);
+    ck_assert_reason(metadata(&xml, "urn:<&>\"\xc3\xa9", REPLY_URL, REPLY_URL, &why), ES_OK, why);
     ck_assert_int_eq(dup2(stderr_before, 2), 2);
     ck_assert_int_eq(lseek(file, 0, SEEK_SET), 0);
     ck_assert_int_eq(read(file, &octet, 1), 0);
@@ -378,7 +426,7 @@ START_TEST(several_passes)
         const char *url;
 
         ck_assert_reason(es_request_init(&why), ES_OK, why);
-        url = es_request_url(make(SSO, ENTITY_ID, REPLY_URL), &some_id, "x", unit_time(SOME_TIME), unit_pool);
+        url = url_of(make(SSO, ENTITY_ID, REPLY_URL), &some_id, "x", unit_time(SOME_TIME), unit_pool);
         ck_assert_ptr_nonnull(strstr(unpack(url), SOME_ID));
     }
 }
@@ -401,6 +449,7 @@ Suite *suite_request(void)
     tcase_add_test(tcase, text_that_is_none);
     tcase_add_test(tcase, threads);
     tcase_add_test(tcase, sp_metadata);
+    tcase_add_test(tcase, sp_metadata_keys);
     tcase_add_test(tcase, silence);
     tcase_add_test(tcase, several_passes);
     return suite;

@@ -35,7 +35,7 @@ static const es_response_t *loaded(const char *text)
     es_response_t *response = NULL;
     es_why_t why = ES_WHY_INIT;
 
-    ck_assert_reason(es_response_load(&response, es_bytes_of(field), keys, &why, unit_pool), ES_OK, why);
+    ck_assert_reason(es_response_load(&response, es_bytes_of(field), keys, NULL, &why, unit_pool), ES_OK, why);
     return response;
 }
 
@@ -44,7 +44,7 @@ static const char *field_refused(const char *field, es_rv_t rv)
     es_response_t *response = NULL;
     es_why_t why = ES_WHY_INIT;
 
-    ck_assert_reason(es_response_load(&response, es_bytes_of(field), keys, &why, unit_pool), rv, why);
+    ck_assert_reason(es_response_load(&response, es_bytes_of(field), keys, NULL, &why, unit_pool), rv, why);
     ck_assert_ptr_null(response);
     return apr_pstrdup(unit_pool, why.text);
 }

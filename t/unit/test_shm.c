@@ -223,7 +223,7 @@ static es_rv_t insert(es_store_t *store, unsigned number, apr_size_t len, int n_
     es_hash_t key = table_key(number);
     const es_hash_t subjects[] = { table_key(number + 1000000), table_key(7), key };
 
-    *why = (es_why_t)ES_WHY_INIT;
+    *why = ES_WHY_INIT;
     return store->insert(store, &key, table_record(number, len, unit_pool), subjects, n_subjects, LATER, now, why);
 }
 
@@ -290,7 +290,7 @@ START_TEST(no_session_without_its_entries)
     }
     ck_assert_reason(why.rv, ES_STORE_FULL, why);
     key = table_key(number);
-    why = (es_why_t)ES_WHY_INIT;
+    why = ES_WHY_INIT;
     ck_assert_reason(store->find(&stored, store, &key, NOW, &why, unit_pool), ES_OK, why);
     ck_assert_ptr_null(stored.record.data);
     es_shm_count(&counters, shm, NOW);

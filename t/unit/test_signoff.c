@@ -2,10 +2,12 @@
  *
  * What we say to Entra in single logout, element by element, as Entra reads it.
  */
+#include "signer.h"
 #include "unit.h"
 
 #include "base/codec.h"
 #include "saml/logout.h"
+#include "saml/query.h"
 #include "saml/signoff.h"
 #include "xml/xml.h"
 
@@ -18,7 +20,7 @@
 #define SOME_TIME "2026-03-01T12:34:56Z"
 #define HEAD "ID=_1 Version=2.0 IssueInstant=" SOME_TIME " Destination=" SLO
 
-static const es_signoff_t signoff = { SLO, ENTITY_ID };
+static const es_signoff_t signoff = { SLO, ENTITY_ID, NULL };
 
 static const char *field(const char *url, const char *name)
 {
@@ -124,7 +126,7 @@ END_TEST
 START_TEST(address_with_a_query)
 {
     static const char *const cases[][2] = { { SLO "?", SLO "?SAMLRequest=" }, { SLO "?a=b", SLO "?a=b&SAMLRequest=" } };
-    const es_signoff_t from = { cases[_i][0], ENTITY_ID };
+    const es_signoff_t from = { cases[_i][0], ENTITY_ID, NULL };
     const char *url = request_url(&from, &users[0].user, NULL);
 
     ck_assert_ptr_eq(strstr(url, cases[_i][1]), url);
@@ -146,6 +148,25 @@ START_TEST(as_we_would_read_it)
     ck_assert_reason(es_logout_read(&logout, unpack(field(url, "SAMLResponse")), 1, &why, unit_pool), ES_OK, why);
     ck_assert_str_eq(logout->in_response_to, "_r");
     ck_assert_ptr_null(logout->failure);
+}
+END_TEST
+
+/* With a certificate of our own: as whoever verifies the query finds it. */
+START_TEST(signed_messages)
+{
+    const signer_t *signer = signer_make(2048, 30, unit_pool);
+    const es_signoff_t from = { SLO, ENTITY_ID, signer_pair(signer, unit_pool) };
+    const char *url = request_url(&from, &users[0].user, "relay state");
+    es_keys_t *keys = es_keys_make(unit_pool);
+    es_why_t why = ES_WHY_INIT;
+    es_query_t *query = NULL;
+    es_bytes_t message;
+    int is_signed = 0;
+
+    ck_assert_reason(es_keys_add(keys, signer->certificate, &why), ES_OK, why);
+    ck_assert_reason(es_query_read(&query, es_bytes_of(strchr(url, '?') + 1), &why, unit_pool), ES_OK, why);
+    ck_assert_reason(es_query_open(&message, &is_signed, query, keys, 0, &why, unit_pool), ES_OK, why);
+    ck_assert_int_eq(is_signed, 1);
 }
 END_TEST
 
@@ -224,6 +245,7 @@ Suite *suite_signoff(void)
     tcase_add_test(tcase, response);
     tcase_add_loop_test(tcase, address_with_a_query, 0, 2);
     tcase_add_test(tcase, as_we_would_read_it);
+    tcase_add_test(tcase, signed_messages);
     tcase_add_test(tcase, threads);
     tcase_add_test(tcase, several_passes);
     return suite;

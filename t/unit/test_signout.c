@@ -38,7 +38,8 @@ static es_bytes_t metadata_text(void)
 
 static void open_site(void)
 {
-    static const es_signoff_t signoff = { "https://login.example/t/saml2", "https://app.example.com/saml/metadata" };
+    static const es_signoff_t signoff = { "https://login.example/t/saml2", "https://app.example.com/saml/metadata",
+                                          NULL };
     const es_connection_conf_t conf = { .server_name = "app.example.com" };
     void *memory = table_memory(es_shm_minimum());
     es_why_t why = ES_WHY_INIT;
@@ -124,6 +125,14 @@ static const char *said(const char *url, const char *name)
     return (const char *)es_codec_inflate(packed, 16384, unit_pool).data;
 }
 
+/* A message without a gap, as a stranger writes it. */
+static es_bytes_t deflated_of(es_bytes_t in)
+{
+    apr_size_t no_gap;
+
+    return es_codec_deflate(&no_gap, in, 0, unit_pool);
+}
+
 /* A message of Entra's: `rest` is what stands in its root element and behind. */
 static es_query_t *message(const char *name, const char *id, const char *rest, const char *relay_state, int is_signed)
 {
@@ -137,8 +146,7 @@ static es_query_t *message(const char *name, const char *id, const char *rest, c
                     rest, "</p:", element, ">", NULL);
     const char *text = apr_pstrcat(
         unit_pool, name, "=",
-        es_codec_url_encode(es_codec_base64_encode(es_codec_deflate(es_bytes_of(xml), unit_pool), unit_pool),
-                            unit_pool),
+        es_codec_url_encode(es_codec_base64_encode(deflated_of(es_bytes_of(xml)), unit_pool), unit_pool),
         relay_state ? "&RelayState=" : "", relay_state ? relay_state : "", is_signed ? "&SigAlg=" SIGALG : "", NULL);
     es_why_t why = ES_WHY_INIT;
     es_query_t *query = NULL;
@@ -160,7 +168,7 @@ static es_rv_t follow(es_answer_t *answer, es_logout_report_t *report, const es_
 {
     *answer = (es_answer_t){ NULL };
     *report = (es_logout_report_t){ NULL };
-    *why = (es_why_t)ES_WHY_INIT;
+    why->rv = ES_OK;
     return es_logout_follow(answer, report, &flow, query, why);
 }
 

@@ -6,6 +6,7 @@
 #include "unit.h"
 
 #include "saml/check.h"
+#include "xml/decrypt.h"
 
 #include <apr_strings.h>
 #include <apr_tables.h>
@@ -67,6 +68,25 @@ static const es_keys_t *trusted_keys(void)
     return keys;
 }
 
+/* Two, as during a rollover; none for a side-car that says so. */
+static const es_pair_t *const *our_pairs(const char *car, const char *facts)
+{
+    static const char *const files[] = { "ours.pem", "ours-second.pem" };
+    const es_pair_t **pairs = apr_pcalloc(unit_pool, 3 * sizeof *pairs);
+    es_why_t why = ES_WHY_INIT;
+    size_t i;
+
+    if (strcmp(value_of(car, facts, "decryption"), "none") == 0) {
+        return NULL;
+    }
+    for (i = 0; i < sizeof files / sizeof *files; i++) {
+        const es_bytes_t pem = signed_file(files[i]);
+
+        ck_assert_reason(es_pair_load(&pairs[i], pem, pem, &why, unit_pool), ES_OK, why);
+    }
+    return (const es_pair_t *const *)pairs;
+}
+
 static es_expected_t expected_of(const char *car, const char *facts)
 {
     es_expected_t expected;
@@ -81,15 +101,15 @@ static es_expected_t expected_of(const char *car, const char *facts)
 }
 
 /* The order of flow/acs.c. */
-static es_rv_t judge(const es_assertion_t **read, es_bytes_t field, const es_expected_t *expected, apr_time_t now,
-                     es_why_t *why)
+static es_rv_t judge(const es_assertion_t **read, es_bytes_t field, const es_pair_t *const *pairs,
+                     const es_expected_t *expected, apr_time_t now, es_why_t *why)
 {
     es_response_t *response;
     es_assertion_t *assertion;
     apr_time_t not_after;
     es_rv_t rv;
 
-    if ((rv = es_response_load(&response, field, trusted_keys(), why, unit_pool)) != ES_OK ||
+    if ((rv = es_response_load(&response, field, trusted_keys(), pairs, why, unit_pool)) != ES_OK ||
         (rv = es_assertion_read(&assertion, response->proof, why, unit_pool)) != ES_OK ||
         (rv = es_check_parties(response, assertion, expected, why)) != ES_OK ||
         (rv = es_check_request(response, assertion, expected, why)) != ES_OK ||
@@ -149,6 +169,15 @@ static void compare(const char *car, const es_assertion_t *assertion)
     }
 }
 
+/* Whatever goes wrong behind the first use of a key has one sentence, too. */
+static const char *only_sentence(const es_pair_t *const *pairs)
+{
+    es_why_t *why = apr_pcalloc(unit_pool, sizeof *why);
+
+    es_decrypt_fail(pairs, why, unit_pool);
+    return why->text;
+}
+
 START_TEST(vector)
 {
     const char *name = APR_ARRAY_IDX(names, _i, const char *);
@@ -159,10 +188,15 @@ START_TEST(vector)
     es_why_t why = ES_WHY_INIT;
     es_bytes_t field = signed_file(apr_pstrcat(unit_pool, name, ".field", NULL));
 
-    got = es_reason(judge(&assertion, field, &expected, unit_time(value_of(car, facts, "now")), &why))->code;
+    got = es_reason(
+              judge(&assertion, field, our_pairs(car, facts), &expected, unit_time(value_of(car, facts, "now")), &why))
+              ->code;
     ck_assert_msg(strcmp(got, wanted) == 0, "%s: expected %s, got %s: %s", name, wanted, got, why.text);
     if (assertion) {
         compare(car, assertion);
+    }
+    if (why.rv == ES_DECRYPTION_FAILED) {
+        ck_assert_str_eq(why.text, only_sentence(our_pairs(car, facts)));
     }
 }
 END_TEST

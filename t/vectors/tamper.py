@@ -25,6 +25,11 @@ def message(octets, step):
         value = bytearray(base64.b64decode(old))
         value[len(value) // 2] ^= 1
         return _replace(octets, old, base64.b64encode(value))
+    if verb == "flip-last":  # one bit at the end of its base64
+        old = _content(octets, rest)
+        value = bytearray(base64.b64decode(old))
+        value[-1] ^= 1
+        return _replace(octets, old, base64.b64encode(value))
     if verb == "remove":  # the one element of that name
         (element,) = re.findall(rb"<%s[ >].*?</%s>" % ((rest.encode(),) * 2), octets)
         return _replace(octets, element, b"")

@@ -22,7 +22,10 @@ UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 class SideCar:
     """`word: value` lines; a line that starts with white space goes on where the last one ended; # begins a comment."""
 
-    WORDS = "reason why from edit key key-of over after field entity request started name-id claim count".split()
+    WORDS = (
+        "reason why from edit key key-of over plain pad encrypt after field entity request started decryption name-id"
+        " claim count".split()
+    )
 
     def __init__(self, path):
         self.path = path

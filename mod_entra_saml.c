@@ -31,7 +31,8 @@ static int start_libraries(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptem
     (void)ptemp;
     curl_global_init(CURL_GLOBAL_DEFAULT); /* while there is but one thread */
     es_xml_init();
-    if (es_crypto_init(&why) != ES_OK || es_request_init(&why) != ES_OK || es_dsig_init(&why) != ES_OK) {
+    if (es_crypto_init(&why) != ES_OK || es_request_init(&why) != ES_OK || es_signoff_init(&why) != ES_OK ||
+        es_dsig_init(&why) != ES_OK) {
         mes_io_config_error(&why, NULL);
         return HTTP_INTERNAL_SERVER_ERROR;
     }

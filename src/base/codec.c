@@ -172,6 +172,29 @@ es_bytes_t es_codec_deflate(apr_size_t *gap_at, es_bytes_t in, apr_size_t gap, a
     return es_bytes(data, stream.total_out);
 }
 
+es_bytes_t es_codec_inflate(es_bytes_t in, apr_size_t limit, apr_pool_t *pool)
+{
+    unsigned char *data = apr_palloc(pool, limit + 1);
+    z_stream stream = { 0 };
+    int rv;
+
+    stream.zalloc = pool_alloc;
+    stream.zfree = pool_keep;
+    stream.opaque = pool;
+    inflateInit2(&stream, -MAX_WBITS);
+    stream.next_in = (z_const Bytef *)in.data;
+    stream.avail_in = (uInt)in.len;
+    stream.next_out = data;
+    stream.avail_out = (uInt)limit;
+    rv = inflate(&stream, Z_FINISH);
+    inflateEnd(&stream);
+    if (rv != Z_STREAM_END || stream.avail_in > 0) {
+        return es_bytes(NULL, 0);
+    }
+    data[stream.total_out] = '\0';
+    return es_bytes(data, stream.total_out);
+}
+
 static int is_unreserved(unsigned char c)
 {
     return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
@@ -280,9 +303,9 @@ static es_bytes_t cut(es_bytes_t *rest, char delimiter)
     return head;
 }
 
-es_rv_t es_codec_form_find(const char **value, es_bytes_t form, const char *name, es_why_t *why, apr_pool_t *pool)
+es_rv_t es_codec_form_slice(es_bytes_t *raw, es_bytes_t form, const char *name, es_why_t *why)
 {
-    const char *found = NULL;
+    es_bytes_t found = { NULL, 0 };
 
     while (form.len) {
         es_bytes_t field = cut(&form, '&');
@@ -294,13 +317,26 @@ es_rv_t es_codec_form_find(const char **value, es_bytes_t form, const char *name
         if (!same) {
             continue;
         }
-        if (found) {
+        if (found.data) {
             return es_fail(why, ES_FORM_MALFORMED, "the field %s stands twice", name);
         }
-        found = form_value(field, pool);
-        if (!found) {
-            return es_fail(why, ES_FORM_MALFORMED, "the field %s has a broken escape or a NUL", name);
-        }
+        found = field.data ? field : es_bytes("", 0);
+    }
+    *raw = found;
+    return ES_OK;
+}
+
+es_rv_t es_codec_form_find(const char **value, es_bytes_t form, const char *name, es_why_t *why, apr_pool_t *pool)
+{
+    const char *found = NULL;
+    es_bytes_t raw;
+    es_rv_t rv = es_codec_form_slice(&raw, form, name, why);
+
+    if (rv != ES_OK) {
+        return rv;
+    }
+    if (raw.data && !(found = form_value(raw, pool))) {
+        return es_fail(why, ES_FORM_MALFORMED, "the field %s has a broken escape or a NUL", name);
     }
     *value = found;
     return ES_OK;

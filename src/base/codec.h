@@ -29,6 +29,10 @@ const char *es_codec_hex(es_bytes_t in, apr_pool_t *pool);
  * what we write ourselves: below 4 GiB, the gap below 32 KiB, no other NUL. */
 es_bytes_t es_codec_deflate(apr_size_t *gap_at, es_bytes_t in, apr_size_t gap, apr_pool_t *pool);
 
+/* Its inverse, for what a stranger sent: at most `limit` octets come out. data NULL (a miss, not an error): not DEFLATE,
+ * cut off, octets behind its end, or more than the limit. */
+es_bytes_t es_codec_inflate(es_bytes_t in, apr_size_t limit, apr_pool_t *pool);
+
 /* Percent-encodes everything but RFC 3986 unreserved characters, upper-case hex. */
 const char *es_codec_url_encode(const char *in, apr_pool_t *pool);
 
@@ -36,6 +40,10 @@ const char *es_codec_url_encode(const char *in, apr_pool_t *pool);
  * *value = NULL where the field is absent. ES_FORM_MALFORMED: the field stands twice; a broken % escape or a NUL in its
  * value or in the name of any field. The values of other fields are not looked at. */
 es_rv_t es_codec_form_find(const char **value, es_bytes_t form, const char *name, es_why_t *why, apr_pool_t *pool);
+
+/* The same field as it stands, undecoded: what a signature over a query covers. raw->data = NULL where it is absent. Its
+ * value is not looked at; else as es_codec_form_find. */
+es_rv_t es_codec_form_slice(es_bytes_t *raw, es_bytes_t form, const char *name, es_why_t *why);
 
 /* Escapes & < > " ' and drops control characters, for HTML text and quoted attributes. */
 const char *es_codec_html(const char *in, apr_pool_t *pool);

@@ -12,7 +12,9 @@
 #include "entra/claims.h"
 #include "entra/connection.h"
 #include "policy/landing.h"
+#include "saml/query.h"
 #include "saml/request.h"
+#include "saml/signoff.h"
 #include "session/session.h"
 #include "session/store.h"
 
@@ -28,6 +30,9 @@ typedef struct {
     int sessions_per_user;              /* at most, 0: any number */
     int idp_initiated;                  /* accept responses that answer no request */
     es_landing_allow_t allow;           /* where else than on our origin a sign-in may end */
+    const es_signoff_t *signoff;        /* NULL where the metadata has no SingleLogoutService */
+    int single_logout;                  /* a sign-out here goes on to Entra */
+    int unsigned_logout;                /* a LogoutRequest needs no signature */
 } es_site_t;
 
 /* What one request brings. Lives on the stack of the hook that handles it. */
@@ -87,7 +92,28 @@ typedef struct {
 es_rv_t es_acs_accept(es_answer_t *answer, es_acs_report_t *report, const es_flow_t *flow, const es_acs_form_t *form,
                       es_why_t *why);
 
-/* Ends every session whose cookie came along; answers with cookies that erase ours. Never fails to erase. */
-es_rv_t es_logout_local(es_answer_t *answer, int *ended, const es_flow_t *flow, es_why_t *why);
+/* The user signs out here. Ends every session whose cookie came along, answers with cookies that erase ours, and never
+ * fails to erase. location = Entra, to be asked to end its session too, where it can be and `asks` says so; else the
+ * landing, a page on our origin or NULL for the page that says so. */
+es_rv_t es_logout_start(es_answer_t *answer, int *ended, const es_flow_t *flow, const char *landing, int asks,
+                        es_why_t *why);
+
+/* What came of a message at the logout URL. */
+typedef struct {
+    const char *request_id; /* of Entra's LogoutRequest */
+    int ended;              /* sessions */
+} es_logout_report_t;
+
+/* Entra's LogoutRequest (SAML profiles 4.4.3.3): ends the sessions whose SessionIndex it names, or where there are none
+ * of these all of its NameID, with this connection, whether their cookies came along or not. location = Entra, with the
+ * LogoutResponse; NULL where the metadata has no address for it. The reasons of es_query_open, es_logout_read and
+ * es_logout_check, ES_LOGOUT_REPLAYED: refused, nothing ended. */
+es_rv_t es_logout_follow(es_answer_t *answer, es_logout_report_t *report, const es_flow_t *flow,
+                         const es_query_t *query, es_why_t *why);
+
+/* Entra's LogoutResponse to our request. It ends nothing. location = the landing the sign-out was started with, NULL for
+ * the page that says so, in any case: what is returned is for the log. The reasons above, ES_LOGOUT_UNASKED,
+ * ES_LOGOUT_STATUS. */
+es_rv_t es_logout_finish(es_answer_t *answer, const es_flow_t *flow, const es_query_t *query, es_why_t *why);
 
 #endif

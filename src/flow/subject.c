@@ -34,6 +34,11 @@ static const char *value_of(const es_session_t *session, const char *name)
                : NULL;
 }
 
+es_hash_t es_subject_named(es_subject_kind_t kind, const es_connection_id_t *connection, const char *name)
+{
+    return hash_of(kind == ES_SUBJECT_NAME_ID ? "name id" : "session index", connection, name, "");
+}
+
 int es_subject_of(es_hash_t *subject, es_subject_kind_t kind, const es_session_t *session)
 {
     const char *tenant, *object;
@@ -49,13 +54,13 @@ int es_subject_of(es_hash_t *subject, es_subject_kind_t kind, const es_session_t
         return 0;
     case ES_SUBJECT_NAME_ID:
         if (*session->name_id) {
-            *subject = hash_of("name id", &session->connection, session->name_id, "");
+            *subject = es_subject_named(kind, &session->connection, session->name_id);
             return 1;
         }
         return 0;
     case ES_SUBJECT_SESSION_INDEX:
         if (*session->session_index) {
-            *subject = hash_of("session index", &session->connection, session->session_index, "");
+            *subject = es_subject_named(kind, &session->connection, session->session_index);
             return 1;
         }
         return 0;

@@ -12,6 +12,8 @@ typedef enum { ES_SUBJECT_USER, ES_SUBJECT_NAME_ID, ES_SUBJECT_SESSION_INDEX, ES
 
 /* Returns 0 where the session has no such subject. */
 int es_subject_of(es_hash_t *subject, es_subject_kind_t kind, const es_session_t *session);
+/* The subject of a name by itself: ES_SUBJECT_NAME_ID, ES_SUBJECT_SESSION_INDEX. */
+es_hash_t es_subject_named(es_subject_kind_t kind, const es_connection_id_t *connection, const char *name);
 /* All it has; returns how many. */
 int es_subject_all(es_hash_t subjects[ES_SUBJECTS], const es_session_t *session);
 

@@ -119,7 +119,7 @@ int mes_endpoint_handle(request_rec *r)
     case MES_ENDPOINT_LOGIN:
         return mes_serve_login(r, site);
     case MES_ENDPOINT_LOGOUT:
-        return mes_serve_logout(r, site);
+        return mes_logout_serve(r, site);
     case MES_ENDPOINT_METADATA:
         return mes_serve_metadata(r, site);
     case MES_ENDPOINT_NONE:

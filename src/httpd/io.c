@@ -92,10 +92,11 @@ void mes_io_log_signin(request_rec *r, const mes_site_t *site, const es_acs_repo
                   report->user, report->assertion_id, report->n_claims_dropped, report->n_ended);
 }
 
-void mes_io_log_signout(request_rec *r, const mes_site_t *site, int ended)
+void mes_io_log_signout(request_rec *r, const mes_site_t *site, int ended, const char *request_id)
 {
-    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, TAG "signed out: connection=%s sessions=%d", site->connection->tag,
-                  ended);
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, TAG "signed out: connection=%s sessions=%d by=%s%s%.100s",
+                  site->connection->tag, ended, request_id ? "entra" : "user", request_id ? " request=" : "",
+                  request_id ? request_id : "");
 }
 
 void mes_io_trace(request_rec *r, const char *step, const char *detail)
@@ -263,11 +264,12 @@ int mes_io_refuse_by_entra(request_rec *r, const mes_site_t *site, const es_why_
     return refuse(r, site, why, MES_OFFER_AGAIN, error);
 }
 
-int mes_io_signed_out(request_rec *r, const mes_site_t *site)
+int mes_io_signed_out(request_rec *r, const mes_site_t *site, int is_all)
 {
     const mes_page_t page = {
         .title = "Signed out",
-        .text = "You are signed out of this application. You may still be signed in at Microsoft.",
+        .text = is_all ? "You are signed out of this application and at Microsoft."
+                       : "You are signed out of this application. You may still be signed in at Microsoft.",
         .reason = "",
         .remedy = "",
         .reference = "",

@@ -153,6 +153,15 @@ es_rv_t mes_judge_document(es_connection_t **connection, const mes_server_t *con
     return es_connection_make(connection, &said, metadata, why, pool);
 }
 
+/* To whom single logout talks; NULL where the metadata does not say. */
+static const es_signoff_t *make_signoff(const mes_server_t *conf, const es_connection_t *connection, apr_pool_t *pool)
+{
+    const es_signoff_t signoff = { connection->metadata->slo_url, connection->entity_id,
+                                   conf->signing ? conf->signing[0] : NULL };
+
+    return signoff.slo_url ? apr_pmemdup(pool, &signoff, sizeof signoff) : NULL;
+}
+
 /* Ours, for the portal. */
 static es_rv_t make_metadata(const char **xml, const mes_server_t *conf, const es_connection_t *connection,
                              es_why_t *why, apr_pool_t *pool)
@@ -213,6 +222,7 @@ es_rv_t mes_judge_make_site(const mes_site_t **site, const mes_server_t *conf, e
 {
     mes_site_t *made = apr_pcalloc(pool, sizeof *made);
     es_connection_t *connection;
+    const es_metadata_t *metadata;
     es_request_t *request = NULL;
     const char *const *contexts = NULL;
     const es_group_t *groups;
@@ -231,21 +241,25 @@ es_rv_t mes_judge_make_site(const mes_site_t **site, const mes_server_t *conf, e
         (rv = es_groups_make(&known_groups, groups, n_groups, why, pool)) != ES_OK) {
         return rv;
     }
-    if (connection->metadata && (rv = make_request(&request, connection, contexts, conf, why, pool)) != ES_OK) {
+    metadata = connection->metadata;
+    if (metadata && (rv = make_request(&request, connection, contexts, conf, why, pool)) != ES_OK) {
         return rv;
     }
-    made->is_ready = connection->metadata != NULL;
+    made->is_ready = metadata != NULL;
     made->flow.connection = connection;
     made->flow.request = request;
     made->flow.decryption = conf->decryption;
     made->flow.required_claims = name_list(&conf->value[MES_REQUIRED_CLAIMS], pool);
     made->flow.keep = conf->keep;
     made->flow.idp_initiated = (int)conf->value[MES_IDP_INITIATED].number;
+    made->flow.signoff = metadata ? make_signoff(conf, connection, pool) : NULL;
+    made->flow.single_logout = (int)conf->value[MES_SINGLE_LOGOUT].number;
+    made->flow.unsigned_logout = (int)conf->value[MES_UNSIGNED_LOGOUT].number;
     made->flow.sessions_per_user = (int)conf->value[MES_SESSIONS_PER_USER].number;
     made->connection = connection;
     made->state = state;
     made->template = conf->template;
-    made->policy = conf->policy;
+    made->policy = mes_pages_policy(conf->template, metadata ? metadata->slo_url : NULL, pool);
     made->groups = known_groups;
     made->claim_groups = es_claims_find("groups");
     made->claim_groups_link = es_claims_find("groups_link");
@@ -285,8 +299,7 @@ static es_rv_t prepare(mes_server_t *conf, mes_refresh_t *refresh, es_why_t *why
     conf->slot = es_slot_make(pool);
     conf->owner = getpid();
     apr_pool_cleanup_register(pool, conf, empty_slot, apr_pool_cleanup_null);
-    return rv == ES_OK ? mes_pages_load(&conf->template, &conf->policy, conf->value[MES_PAGE_TEMPLATE].text, why, pool)
-                       : rv;
+    return rv == ES_OK ? mes_pages_load(&conf->template, conf->value[MES_PAGE_TEMPLATE].text, why, pool) : rv;
 }
 
 /* The document of a file. An address is not asked here: httpd -t and the start wait for nobody, and the running server

@@ -55,6 +55,8 @@ typedef enum {
     MES_RESPONSE_LIMIT,
     MES_PAGE_TEMPLATE,
     MES_SESSIONS_PER_USER,
+    MES_SINGLE_LOGOUT,
+    MES_UNSIGNED_LOGOUT,
     MES_SIGNING,
     MES_DECRYPTION,
     MES_AUTHN_CONTEXT,
@@ -109,7 +111,6 @@ typedef struct {
     es_slot_t *slot;      /* of the mes_site_t that holds at the moment */
     mes_source_t *source; /* of its metadata */
     const char *template; /* the page */
-    const char *policy;   /* its Content-Security-Policy */
     pid_t owner;          /* the parent */
     mes_state_t *state;   /* of the main server: what all sites share, NULL when there is no site */
 } mes_server_t;
@@ -267,7 +268,8 @@ void mes_io_config_note(const server_rec *server, const char *note);
  * every sign-in that is logged, here or by refuse, is counted too, whatever LogLevel lets through. */
 void mes_io_log(request_rec *r, es_rv_t rv, const char *sentence);
 void mes_io_log_signin(request_rec *r, const mes_site_t *site, const es_acs_report_t *report);
-void mes_io_log_signout(request_rec *r, const mes_site_t *site, int ended);
+/* request_id: of the message of Entra's that asked for it, NULL when the user did. */
+void mes_io_log_signout(request_rec *r, const mes_site_t *site, int ended, const char *request_id);
 void mes_io_trace(request_rec *r, const char *step, const char *detail);
 
 /* The functions below answer; their value is the hook's. Refuse logs, and answers with the page, JSON for programs, or
@@ -276,7 +278,8 @@ int mes_io_refuse(request_rec *r, const mes_site_t *site, const es_why_t *why, m
 /* The same for an error of Entra, whose code and identifiers go on the page. */
 int mes_io_refuse_by_entra(request_rec *r, const mes_site_t *site, const es_why_t *why, const es_aadsts_t *error);
 int mes_io_redirect(request_rec *r, const es_answer_t *answer);
-int mes_io_signed_out(request_rec *r, const mes_site_t *site);
+/* is_all: at Entra too. */
+int mes_io_signed_out(request_rec *r, const mes_site_t *site, int is_all);
 int mes_io_metadata(request_rec *r, const mes_site_t *site);
 /* Adds the answer's cookies to whatever is sent. */
 void mes_io_set_cookies(request_rec *r, const es_answer_t *answer);
@@ -294,10 +297,12 @@ typedef struct {
 } mes_page_t;
 const char *mes_pages_make(const mes_page_t *page, const mes_site_t *site, apr_pool_t *pool);
 const char *mes_pages_title(es_rv_t rv);
-/* `landing`: the page to sign in for, NULL for the default. */
+/* `landing`: the page to sign in for, or to sign out from, whose query may say where to return; NULL for the default. */
 const char *mes_pages_action(mes_offer_t offer, const char *landing, const mes_site_t *site, apr_pool_t *pool);
 /* The page of EntraSAMLPageTemplate, or the built-in one for NULL. ES_CONFIG_TEMPLATE. */
-es_rv_t mes_pages_load(const char **template, const char **policy, const char *file, es_why_t *why, apr_pool_t *pool);
+es_rv_t mes_pages_load(const char **template, const char *file, es_why_t *why, apr_pool_t *pool);
+/* Its Content-Security-Policy. The forms on it may lead to slo_url (NULL: there is none). */
+const char *mes_pages_policy(const char *template, const char *slo_url, apr_pool_t *pool);
 
 /* ---- hooks; mod_entra_saml.c says where and why -------------------------------------------------------------- */
 
@@ -313,8 +318,8 @@ int mes_endpoint_admit(request_rec *r);
 int mes_endpoint_handle(request_rec *r);
 int mes_serve_acs(request_rec *r, const mes_site_t *site);
 int mes_serve_login(request_rec *r, const mes_site_t *site);
-int mes_serve_logout(request_rec *r, const mes_site_t *site);
 int mes_serve_metadata(request_rec *r, const mes_site_t *site);
+int mes_logout_serve(request_rec *r, const mes_site_t *site);
 
 int mes_export_environment(request_rec *r);
 const char *const *mes_export_names(apr_pool_t *pool);

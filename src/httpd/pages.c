@@ -7,6 +7,8 @@
 
 #include "base/codec.h"
 #include "base/crypto.h"
+#include "base/url.h"
+#include "policy/landing.h"
 
 #include <apr_strings.h>
 #include <http_protocol.h>
@@ -45,7 +47,7 @@ static const char *const placeholders[] = { "TITLE", "TEXT",    "REASON", "REMED
                                             "TIME",  "DETAILS", "ACTION", NULL };
 
 #define POLICY(style, rest)                                                                                            \
-    "default-src 'none'; style-src " style "; " rest "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "default-src 'none'; style-src " style "; " rest "form-action 'self'%s%s; base-uri 'none'; frame-ancestors 'none'"
 
 const char *mes_pages_title(es_rv_t rv)
 {
@@ -56,6 +58,16 @@ const char *mes_pages_title(es_rv_t rv)
         return "Sign out";
     case ES_LANDING_REFUSED:
         return "Wrong address";
+    case ES_LOGOUT_MALFORMED:
+    case ES_LOGOUT_SHAPE:
+    case ES_LOGOUT_UNSIGNED:
+    case ES_LOGOUT_ALGORITHM:
+    case ES_LOGOUT_SIGNATURE:
+    case ES_LOGOUT_ISSUER:
+    case ES_LOGOUT_DESTINATION:
+    case ES_LOGOUT_STALE:
+    case ES_LOGOUT_REPLAYED:
+        return "Sign-out failed";
     default:
         switch (es_reason(rv)->status) {
         case HTTP_UNAUTHORIZED:
@@ -73,6 +85,20 @@ static const char *make_link(const char *label, const char *href, apr_pool_t *po
     return apr_pstrcat(pool, "<p><a href=\"", es_codec_html(href, pool), "\">", label, "</a></p>\n", NULL);
 }
 
+/* Where an address wants to return to after the sign-out, as a query to send along; "" where it does not say, or nothing
+ * that the sign-out would follow. */
+static const char *return_query(const char *address, const mes_site_t *site, apr_pool_t *pool)
+{
+    const char *query = address ? strchr(address, '?') : NULL, *wanted = NULL, *landing;
+    es_why_t ignored = ES_WHY_INIT;
+
+    if (!query || es_codec_form_find(&wanted, es_bytes_of(query + 1), "return", &ignored, pool) != ES_OK || !wanted ||
+        es_landing_read(&landing, wanted, site->connection->origin, &ignored, pool) != ES_OK) {
+        return "";
+    }
+    return apr_pstrcat(pool, "?return=", es_codec_url_encode(landing, pool), NULL);
+}
+
 const char *mes_pages_action(mes_offer_t offer, const char *landing, const mes_site_t *site, apr_pool_t *pool)
 {
     const char *login = site->connection->login_path;
@@ -86,6 +112,7 @@ const char *mes_pages_action(mes_offer_t offer, const char *landing, const mes_s
             pool);
     case MES_OFFER_SIGN_OUT:
         return apr_pstrcat(pool, "<form method=\"post\" action=\"", es_codec_html(site->connection->logout_path, pool),
+                           return_query(landing, site, pool),
                            "\"><p><button type=\"submit\">Sign out</button></p></form>\n", NULL);
     case MES_OFFER_NONE:
         break;
@@ -205,17 +232,13 @@ static es_rv_t check_template(const char *template, const char *file, es_why_t *
     return check_unknown(template, why);
 }
 
-es_rv_t mes_pages_load(const char **template, const char **policy, const char *file, es_why_t *why, apr_pool_t *pool)
+es_rv_t mes_pages_load(const char **template, const char *file, es_why_t *why, apr_pool_t *pool)
 {
     es_bytes_t content;
     es_rv_t rv;
 
     if (!file) {
-        const es_hash_t hash = es_crypto_sha256_text(STYLE);
-
         *template = built_in;
-        *policy =
-            apr_psprintf(pool, POLICY("'sha256-%s'", ""), es_codec_base64_encode(es_bytes(&hash, sizeof hash), pool));
         return ES_OK;
     }
     if ((rv = mes_judge_read_file(&content, file, TEMPLATE_MAX, ES_CONFIG_TEMPLATE, why, pool)) != ES_OK) {
@@ -228,6 +251,29 @@ es_rv_t mes_pages_load(const char **template, const char **policy, const char *f
         return rv;
     }
     *template = (const char *)content.data;
-    *policy = POLICY("'self' 'unsafe-inline'", "img-src 'self' data:; font-src 'self'; ");
     return ES_OK;
+}
+
+/* The sign-out button posts to us, and we lead on to Entra: browsers hold form-action against that redirect too. */
+static const char *origin_of(const char *slo_url, apr_pool_t *pool)
+{
+    es_why_t ignored = ES_WHY_INIT;
+    es_url_t url;
+
+    return slo_url && es_url_read(&url, slo_url, strlen(slo_url), &ignored, pool) == ES_OK ? es_url_origin(&url, pool)
+                                                                                           : NULL;
+}
+
+const char *mes_pages_policy(const char *template, const char *slo_url, apr_pool_t *pool)
+{
+    const char *target = origin_of(slo_url, pool), *blank = target ? " " : "";
+    const es_hash_t hash = es_crypto_sha256_text(STYLE);
+
+    target = target ? target : "";
+    if (template != built_in) {
+        return apr_psprintf(pool, POLICY("'self' 'unsafe-inline'", "img-src 'self' data:; font-src 'self'; "), blank,
+                            target);
+    }
+    return apr_psprintf(pool, POLICY("'sha256-%s'", ""), es_codec_base64_encode(es_bytes(&hash, sizeof hash), pool),
+                        blank, target);
 }

@@ -5,8 +5,8 @@
 #include "httpd/mes.h"
 
 #include "base/codec.h"
-#include "base/url.h"
 #include "policy/hint.h"
+#include "policy/landing.h"
 
 #include <apr_strings.h>
 
@@ -148,61 +148,6 @@ int mes_serve_login(request_rec *r, const mes_site_t *site)
         return mes_io_refuse(r, site, &why, MES_OFFER_AGAIN);
     }
     return mes_io_redirect(r, &answer);
-}
-
-static int is_on_origin(const char *text, const mes_site_t *site, apr_pool_t *pool)
-{
-    es_why_t why = ES_WHY_INIT;
-    es_url_t url, ours;
-
-    return text && es_url_read(&url, text, 4096, &why, pool) == ES_OK &&
-           es_url_read(&ours, site->connection->origin, 4096, &why, pool) == ES_OK && es_url_same_origin(&url, &ours);
-}
-
-/* Did the user ask for it here? A browser that sends fetch metadata is believed: it also sees the site's own origin
- * where a proxy of Microsoft's (Defender for Cloud Apps) shows it under another name. */
-static int is_meant(const request_rec *r, const mes_site_t *site)
-{
-    const char *fetch_site = apr_table_get(r->headers_in, "Sec-Fetch-Site");
-    const char *origin = apr_table_get(r->headers_in, "Origin");
-
-    if (r->method_number == M_POST && fetch_site) {
-        return strcmp(fetch_site, "same-origin") == 0 || strcmp(fetch_site, "none") == 0;
-    }
-    if (r->method_number == M_POST) {
-        return !origin || is_on_origin(origin, site, r->pool);
-    }
-    if (r->header_only || apr_table_get(r->headers_in, "Sec-Purpose")) {
-        return 0; /* HEAD is safe (RFC 9110 section 9.2.1); a prefetch is nobody's wish */
-    }
-    if (fetch_site) {
-        return strcmp(fetch_site, "same-origin") == 0;
-    }
-    return is_on_origin(origin ? origin : apr_table_get(r->headers_in, "Referer"), site, r->pool);
-}
-
-int mes_serve_logout(request_rec *r, const mes_site_t *site)
-{
-    es_answer_t answer = { NULL };
-    es_why_t why = ES_WHY_INIT;
-    es_flow_t flow;
-    int ended;
-
-    if (r->method_number != M_GET && r->method_number != M_POST) {
-        return refuse_method(r, "GET", "POST");
-    }
-    if (!is_meant(r, site)) {
-        es_fail(&why, ES_LOGOUT_UNCONFIRMED, "the link was not opened from a page of this site");
-        return mes_io_refuse(r, site, &why, MES_OFFER_SIGN_OUT);
-    }
-    mes_request_flow(&flow, r, site);
-    es_logout_local(&answer, &ended, &flow, &why);
-    mes_io_set_cookies(r, &answer);
-    if (why.rv != ES_OK) {
-        return mes_io_refuse(r, site, &why, MES_OFFER_SIGN_OUT);
-    }
-    mes_io_log_signout(r, site, ended);
-    return mes_io_signed_out(r, site);
 }
 
 int mes_serve_metadata(request_rec *r, const mes_site_t *site)

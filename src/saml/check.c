@@ -4,32 +4,21 @@
  */
 #include "saml/check.h"
 
+#include "xml/datetime.h"
+
 #include <apr_strings.h>
 #include <stdlib.h>
-
-#define CLOCK_LEN (sizeof "2021-04-09T12:53:30Z")
-
-/* A time as the log shows it, in UTC. */
-static const char *clock_text(char text[CLOCK_LEN], apr_time_t time)
-{
-    apr_time_exp_t parts;
-
-    apr_time_exp_gmt(&parts, time);
-    apr_snprintf(text, CLOCK_LEN, "%04d-%02d-%02dT%02d:%02d:%02dZ", parts.tm_year + 1900, parts.tm_mon + 1,
-                 parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
-    return text;
-}
 
 /* "NotOnOrAfter of Conditions is 2021-…Z, 181 seconds before this server's 2021-…Z; skew allowed 180" */
 static es_rv_t fail_time(es_why_t *why, es_rv_t rv, const char *what, apr_time_t theirs, apr_time_t ours,
                          const char *our_name, apr_interval_time_t skew)
 {
     const apr_int64_t apart = apr_time_sec(theirs) - apr_time_sec(ours);
-    char their_text[CLOCK_LEN], our_text[CLOCK_LEN];
+    char their_text[ES_DATETIME_LEN], our_text[ES_DATETIME_LEN];
 
     return es_fail(why, rv, "%s is %s, %" APR_INT64_T_FMT " seconds %s %s %s; skew allowed %" APR_INT64_T_FMT, what,
-                   clock_text(their_text, theirs), apart < 0 ? -apart : apart, apart < 0 ? "before" : "after", our_name,
-                   clock_text(our_text, ours), apr_time_sec(skew));
+                   es_datetime_write(their_text, theirs), apart < 0 ? -apart : apart, apart < 0 ? "before" : "after",
+                   our_name, es_datetime_write(our_text, ours), apr_time_sec(skew));
 }
 
 /* A URI has a scheme and so a colon (RFC 3986 section 3). Entra writes an identifier that is none, such as a bare GUID,
@@ -223,11 +212,11 @@ static es_rv_t check_window(const es_assertion_t *assertion, apr_time_t now, apr
 static es_rv_t check_confirmation_times(const es_confirmation_t *confirmation, apr_time_t now, apr_interval_time_t skew,
                                         es_why_t *why)
 {
-    char text[CLOCK_LEN];
+    char text[ES_DATETIME_LEN];
 
     if (confirmation->not_before) {
         return es_fail(why, ES_CONFIRMATION_EARLY, "a bearer confirmation has NotBefore %s",
-                       clock_text(text, confirmation->not_before));
+                       es_datetime_write(text, confirmation->not_before));
     }
     if (!confirmation->not_on_or_after) {
         return es_fail(why, ES_CONFIRMATION_LATE, "a bearer confirmation has no NotOnOrAfter");

@@ -3,6 +3,8 @@
 
 #include "base/codec.h"
 #include "saml/sign.h"
+#include "xml/datetime.h"
+#include "xml/xml.h"
 
 #include <apr_strings.h>
 #include <glib.h>
@@ -90,19 +92,6 @@ static LassoNode *make_node(const es_request_conf_t *conf, es_request_kind_t kin
     return node;
 }
 
-/* The XML of a tree, without declaration and white space. */
-static const char *write_node(xmlNodePtr node, apr_pool_t *pool)
-{
-    xmlBufferPtr buffer = xmlBufferCreate();
-    const char *xml = NULL;
-
-    if (buffer && xmlNodeDump(buffer, NULL, node, 0, 0) > 0) {
-        xml = apr_pstrmemdup(pool, (const char *)xmlBufferContent(buffer), (apr_size_t)xmlBufferLength(buffer));
-    }
-    xmlBufferFree(buffer);
-    return xml;
-}
-
 /* lasso writes ForceAuthn="false" and IsPassive="false" whether wanted or not; the defaults of SAML core 3.4.1 need no
  * words. */
 static const char *write_request(LassoNode *node, es_request_kind_t kind, apr_pool_t *pool)
@@ -117,7 +106,7 @@ static const char *write_request(LassoNode *node, es_request_kind_t kind, apr_po
         if (kind != ES_REQUEST_PASSIVE) {
             xmlUnsetProp(tree, BAD_CAST "IsPassive");
         }
-        xml = write_node(tree, pool);
+        xml = es_xml_write(tree, pool);
         xmlFreeNode(tree);
     }
     return xml;
@@ -205,18 +194,6 @@ const char *es_request_id_text(const es_request_id_t *id, apr_pool_t *pool)
     return apr_pstrcat(pool, "_", es_codec_hex(es_bytes(id->octet, sizeof id->octet), pool), NULL);
 }
 
-/* xs:dateTime in UTC (SAML core 1.3.3), whole seconds, as long as the mark. */
-static void write_instant(char *out, apr_time_t now)
-{
-    char text[128];
-    apr_time_exp_t tm;
-
-    apr_time_exp_gmt(&tm, now);
-    apr_snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-                 tm.tm_hour, tm.tm_min, tm.tm_sec);
-    memcpy(out, text, strlen(INSTANT_MARK));
-}
-
 es_rv_t es_request_url(const char **url, const es_request_t *request, const es_request_ask_t *ask,
                        const es_request_id_t *id, const char *relay_state, apr_time_t now, es_why_t *why,
                        apr_pool_t *pool)
@@ -224,13 +201,13 @@ es_rv_t es_request_url(const char **url, const es_request_t *request, const es_r
     const written_t *written = &request->written[ask ? ask->kind : ES_REQUEST_PLAIN];
     unsigned char *octets = apr_pmemdup(pool, written->packed.data, written->packed.len);
     const es_bytes_t packed = es_bytes(octets, written->packed.len);
-    char *piece = (char *)octets + written->piece_at;
+    char *piece = (char *)octets + written->piece_at, instant[ES_DATETIME_LEN];
     const char *query;
     es_rv_t rv;
 
     memcpy(piece, written->piece, written->len);
     memcpy(piece + written->id_at, es_request_id_text(id, pool), strlen(ID_MARK));
-    write_instant(piece + written->instant_at, now);
+    memcpy(piece + written->instant_at, es_datetime_write(instant, now), strlen(INSTANT_MARK));
     query = apr_pstrcat(pool, "SAMLRequest=", es_codec_url_encode(es_codec_base64_encode(packed, pool), pool),
                         relay_state ? "&RelayState=" : NULL,
                         relay_state ? es_codec_url_encode(relay_state, pool) : NULL, NULL);
@@ -319,7 +296,7 @@ es_rv_t es_request_metadata(const char **xml, const es_request_sp_t *sp, es_why_
     }
     root = xmlNewNode(NULL, BAD_CAST "EntityDescriptor");
     if (root && fill_descriptor(root, sp)) {
-        written = write_node(root, pool);
+        written = es_xml_write(root, pool);
     }
     xmlFreeNode(root);
     if (!written) {

@@ -4,6 +4,8 @@
  */
 #include "xml/datetime.h"
 
+#include <apr_strings.h>
+
 #define DECIMALS_MAX 9
 
 /* Exactly `width` decimal digits; -1 where there are other characters. */
@@ -95,4 +97,14 @@ es_rv_t es_datetime_read(apr_time_t *out, const char *text, const char *what, es
     days = days_before(year, month) + day - 1;
     *out = apr_time_from_sec(((days * 24 + hour) * 60 + minute) * 60 + second) + micros;
     return ES_OK;
+}
+
+const char *es_datetime_write(char text[ES_DATETIME_LEN], apr_time_t time)
+{
+    apr_time_exp_t parts;
+
+    apr_time_exp_gmt(&parts, time);
+    apr_snprintf(text, ES_DATETIME_LEN, "%04d-%02d-%02dT%02d:%02d:%02dZ", parts.tm_year + 1900, parts.tm_mon + 1,
+                 parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
+    return text;
 }

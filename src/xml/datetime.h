@@ -12,4 +12,8 @@
  * text of NULL is an absent one. ES_TIME_MALFORMED. */
 es_rv_t es_datetime_read(apr_time_t *out, const char *text, const char *what, es_why_t *why);
 
+/* YYYY-MM-DDThh:mm:ssZ, the fraction cut off: never in the future. */
+#define ES_DATETIME_LEN (sizeof "2021-04-09T12:53:30Z")
+const char *es_datetime_write(char text[ES_DATETIME_LEN], apr_time_t time);
+
 #endif

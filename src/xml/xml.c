@@ -376,3 +376,15 @@ int es_xml_is_element_only(const xmlNode *node)
     }
     return 1;
 }
+
+const char *es_xml_write(xmlNodePtr tree, apr_pool_t *pool)
+{
+    xmlBufferPtr buffer = xmlBufferCreate();
+    const char *xml = NULL;
+
+    if (buffer && xmlNodeDump(buffer, NULL, tree, 0, 0) > 0) {
+        xml = apr_pstrmemdup(pool, (const char *)xmlBufferContent(buffer), (apr_size_t)xmlBufferLength(buffer));
+    }
+    xmlBufferFree(buffer);
+    return xml;
+}

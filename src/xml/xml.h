@@ -65,4 +65,7 @@ const char *es_xml_text(const xmlNode *node, apr_pool_t *pool);
 /* True when an element holds white space only between its child elements. */
 int es_xml_is_element_only(const xmlNode *node);
 
+/* The XML of a tree of ours, without declaration and white space; NULL when libxml2 does not write it. */
+const char *es_xml_write(xmlNodePtr tree, apr_pool_t *pool);
+
 #endif

@@ -26,9 +26,9 @@ TEXT = """
       2. {url}admin wants the role Editor: ada gets in, ben gets a page that says why not;
          its reference stands in {log} too, with the rule that failed.
       3. {url}public is open to everybody and knows who is signed in all the same.
-      4. After the sign-out your session is gone, and Back does not bring the page back. Opening it again
-         asks no question, for the lookalike remembers you, as Microsoft does; to be somebody else sign out
-         there too: {entra}
+      4. After the sign-out your session is gone, and Back does not bring the page back. The lookalike has
+         signed you out as well, as Microsoft does, and asks again who you are. The other way round: sign
+         out at {entra}, and the application forgets you too.
       5. A program is told where to sign in, not redirected:
          curl -k -H 'Accept: application/json' {url}
       6. Reload httpd, and you are still signed in:

@@ -98,6 +98,7 @@ class Site:
             identifiers=[f"{self.url}saml/metadata"],
             reply_urls=[f"{self.url}saml/acs"],
             sign_on_url=self.url,
+            logout_url=f"{self.url}saml/logout",
         )
         self.entra.applications.append(application)
         self.entra.write_metadata(self.root / "entra-metadata.xml")

@@ -21,6 +21,7 @@ class Application:
     reply_urls    Reply URL (Assertion Consumer Service URL); the first is the default
     sign_on_url   Sign on URL: what My Apps opens; without one it posts a response that nobody asked for
     relay_state   Relay State: goes along when the application is started from My Apps
+    logout_url    Logout Url: where the messages of single logout go; without one the application hears of none
     sign          Signing Option: SIGN_ASSERTION (the portal's default), SIGN_RESPONSE or SIGN_BOTH
     digest        Signing Algorithm: "sha256" or "sha1"
     name_id       Unique User Identifier: an attribute of User, or "pairwise" for the opaque one
@@ -40,6 +41,7 @@ class Application:
     name: str = "Application"
     sign_on_url: str = ""
     relay_state: str = ""
+    logout_url: str = ""
     sign: str = SIGN_ASSERTION
     digest: str = "sha256"
     name_id: str = "upn"

@@ -3,6 +3,7 @@
 
 import datetime
 import html
+import json
 import uuid
 
 _STYLE = """
@@ -92,6 +93,22 @@ def home(service, session):
 {who}<h2>Applications</h2>{applications}""",
         wide=True,
     )
+
+
+def signing_out(addresses, location):
+    """Tells the applications of a sign-out in hidden frames, then goes on: when all have answered, or after a while."""
+    frames = "".join(f'<iframe src="{_e(address)}" hidden onload="answered()"></iframe>' for address in addresses)
+    return (
+        f"<!DOCTYPE html><html><head><title>Sign out</title><script>let left = {len(addresses)};"
+        f"function go() {{ location.replace({json.dumps(location)}); }}"
+        f"function answered() {{ if (--left === 0) go(); }} setTimeout(go, 5000);</script></head>"
+        f"<body><h1>You are being signed out</h1>{frames}</body></html>"
+    )
+
+
+def signed_out():
+    """Where an application's answer leads, in its frame."""
+    return _page("Signed out", "<h1>Signed out</h1>")
 
 
 def not_found(path):

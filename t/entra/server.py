@@ -10,7 +10,7 @@ import tempfile
 import threading
 import urllib.parse
 
-from . import pages
+from . import logout, pages
 from .keys import Authority
 from .publication import Publication
 from .request import Answered, Refused
@@ -123,9 +123,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _saml2(self, parameters, binding):
         """The endpoint: an answer at once when the browser has a session here, else the choice of users."""
         entra, session = self._entra, self._session()
+        if binding == "redirect" and logout.is_logout(parameters):
+            self._single_logout(parameters)
+            return
         request = entra.receive(binding, parameters, urllib.parse.urlsplit(self.path).query)
         if session and not request.force_authn:
-            self._send(200, pages.post(entra.answer(request, session.user, session.since)))
+            self._deliver(entra.answer(request, session.user, session.since), session)
             return
         if request.is_passive:
             raise entra.refuse_silent(request)
@@ -143,8 +146,33 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             raise Refused("50034", "The account does not exist in this directory.")
         cookie = entra.open_session(user)
         request = entra.judge(parameters.get("binding"), parameters)
-        form = entra.answer(request, user, entra.sessions[cookie].since)
+        session = entra.sessions[cookie]
+        self._deliver(entra.answer(request, user, session.since), session, cookie)
+
+    def _deliver(self, form, session, cookie=None):
+        session.participants.append(form.participant)
         self._send(200, pages.post(form), cookie=cookie)
+
+    def _single_logout(self, parameters):
+        """An application's request ends the session here and, in frames, at the others; its answer only ends there."""
+        message = self._entra.receive_logout(parameters)
+        if message.in_response_to:
+            self._send(200, pages.signed_out())
+        else:
+            self._end(self._entra.answer_logout(message), asked_by=message.application)
+
+    def _end(self, location, asked_by=None):
+        """End the browser's session here and at every application that took part in it, then go to `location`."""
+        session = self._entra.sessions.pop(self._cookie(), None)
+        told = [
+            self._entra.ask_logout(participant)
+            for participant in (session.participants if session else [])
+            if participant.application.logout_url and participant.application is not asked_by
+        ]
+        if told:
+            self._send(200, pages.signing_out(told, location), cookie="")
+        else:
+            self._redirect(location, "")
 
     def _metadata(self, parameters, binding):
         wanted = parameters.get("appid")
@@ -167,8 +195,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._redirect("/", self._entra.open_session(user))
 
     def _logout(self, parameters, binding):
-        self._entra.sessions.pop(self._cookie(), None)
-        self._redirect("/", "")
+        self._end("/")
 
     def _launch(self, parameters, binding):
         """My Apps: the application's own address where it has one, else a response without request."""
@@ -178,7 +205,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         elif session is None:
             self._redirect("/login")
         else:
-            self._send(200, pages.post(self._entra.launch(application, session.user, session.since)))
+            self._deliver(self._entra.launch(application, session.user, session.since), session)
 
     def _application(self, app_id):
         for application in self._entra.applications:

@@ -6,10 +6,10 @@ import collections
 import datetime
 import secrets
 import urllib.parse
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Optional
 
-from . import names, response, signed, tamper
+from . import logout, names, response, signed, tamper
 from .claims import name_id
 from .directory import Tenant
 from .errors import ERRORS
@@ -27,6 +27,7 @@ class Form:
 
     action: str
     fields: dict
+    participant: Optional[logout.Participant] = None  # the session that it begins there
 
     def xml(self):
         return base64.b64decode(self.fields["SAMLResponse"])
@@ -34,11 +35,13 @@ class Form:
 
 @dataclass
 class Received:
-    """One message that came to the SAML endpoint, and what became of it: a request, or the code of the refusal."""
+    """One message that came to the SAML endpoint, and what became of it: a request, a message of single logout, or the
+    code of the refusal."""
 
     binding: str
     parameters: dict
     request: Optional[AuthnRequest] = None
+    message: Optional[logout.Message] = None  # of single logout
     refused: Optional[str] = None
 
 
@@ -48,6 +51,7 @@ class Session:
 
     user: User
     since: datetime.datetime
+    participants: list = field(default_factory=list)  # who will hear of its end
 
 
 class Service:
@@ -176,6 +180,41 @@ class Service:
         except Answered as failure:
             return self.fail(failure)
 
+    def receive_logout(self, parameters):
+        """Judge and record a message of single logout that came by redirect: a logout.Message, or Refused."""
+        entry = Received("redirect", parameters)
+        self.received.append(entry)
+        try:
+            entry.message = logout.check(parameters, self.endpoint, self.applications)
+        except Refused as refusal:
+            entry.refused = refusal.code
+            raise
+        return entry.message
+
+    def log_out(self, location, change=None):
+        """Where a browser sent to `location` with a LogoutRequest would be sent then: to the application, with the
+        LogoutResponse. `change` makes it wrong: a name of logout.TAMPERS, a logout.Tamper or a function of
+        logout.Facts."""
+        query = urllib.parse.urlsplit(location).query
+        return self.answer_logout(self.receive_logout(dict(urllib.parse.parse_qsl(query))), change)
+
+    def answer_logout(self, message, change=None):
+        """The address at the application that answers its LogoutRequest."""
+        said = self._logout_facts("SAMLResponse", message.application)
+        said.in_response_to, said.relay_state = message.id, message.relay_state
+        return logout.address(said, message.application.logout_url, change)
+
+    def ask_logout(self, participant, change=None, indexes=None, relay_state=None):
+        """The address at an application that ends a user's session there: a LogoutRequest with its SessionIndex, or with
+        the `indexes` given."""
+        said = self._logout_facts("SAMLRequest", participant.application)
+        said.participant, said.relay_state = participant, relay_state
+        said.session_indexes = [participant.session_index] if indexes is None else indexes
+        return logout.address(said, participant.application.logout_url, change)
+
+    def _logout_facts(self, parameter, application):
+        return logout.Facts(parameter, application.logout_url, self.tenant.issuer, self._now(), application.signer)
+
     def open_session(self, user):
         """Sign a user in at the lookalike; returns the value of the cookie."""
         value = secrets.token_urlsafe(24)
@@ -197,6 +236,7 @@ class Service:
         if change.signed:
             change.signed(tree)
         form = self._form(tree, request, application)
+        form.participant = logout.Participant(application, said.name_id, said.name_id_format, said.assertion_id)
         if change.form:
             change.form(form.fields)
         return form

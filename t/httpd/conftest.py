@@ -71,6 +71,7 @@ def entra(keys):
     application = Application(
         identifiers=[f"{ORIGIN}/saml/metadata"],
         reply_urls=[f"{ORIGIN}/saml/acs"],
+        logout_url=f"{ORIGIN}/saml/logout",
         extra_claims=EXTRA_CLAIMS,
         group_limit=None,
         signer=signer,

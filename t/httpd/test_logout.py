@@ -11,6 +11,7 @@ from visitor import BINDING_COOKIE, SESSION_COOKIE
 ENV = f"{ORIGIN}/cgi-bin/env"
 LOGOUT = f"{ORIGIN}/saml/logout"
 VHOST = """
+    EntraSAMLSingleLogout Off
     <Location "/">
         AuthType entra-saml
         Require valid-user

@@ -6,6 +6,7 @@
 
 #include "base/crypto.h"
 #include "saml/request.h"
+#include "saml/signoff.h"
 #include "xml/dsig.h"
 
 #include <apr_file_io.h>
@@ -80,7 +81,8 @@ static void initialise(void)
     apr_initialize();
     apr_pool_create(&process_pool, NULL);
     es_xml_init();
-    if (es_crypto_init(&why) != ES_OK || es_request_init(&why) != ES_OK || es_dsig_init(&why) != ES_OK) {
+    if (es_crypto_init(&why) != ES_OK || es_request_init(&why) != ES_OK || es_signoff_init(&why) != ES_OK ||
+        es_dsig_init(&why) != ES_OK) {
         fprintf(stderr, "unit: %s\n", why.text);
         exit(1);
     }

@@ -111,6 +111,18 @@ const char *signer_key_info(const signer_t *signer, apr_pool_t *pool)
                        "</ds:X509Certificate></ds:X509Data></ds:KeyInfo>", NULL);
 }
 
+const char *signer_value(const signer_t *signer, const char *text, apr_pool_t *pool)
+{
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    unsigned char value[512];
+    size_t len = sizeof value;
+
+    ck_assert_int_eq(EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, signer->key), 1);
+    ck_assert_int_eq(EVP_DigestSign(context, value, &len, (const unsigned char *)text, strlen(text)), 1);
+    EVP_MD_CTX_free(context);
+    return es_codec_base64_encode(es_bytes(value, len), pool);
+}
+
 static es_bytes_t text_of(BIO *memory, apr_pool_t *pool)
 {
     char *data;

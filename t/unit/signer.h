@@ -40,6 +40,9 @@ signer_t *signer_adopt(EVP_PKEY *key, apr_pool_t *pool);
 /* The document with its signatures made, the last in document order first. The elements are found by their ID. */
 es_bytes_t signer_sign(const signer_t *signer, const char *text, apr_pool_t *pool);
 
+/* The signature of a text alone, by RSA and SHA-256, in base64. */
+const char *signer_value(const signer_t *signer, const char *text, apr_pool_t *pool);
+
 /* A KeyInfo that names the signer's certificate. */
 const char *signer_key_info(const signer_t *signer, apr_pool_t *pool);
 

@@ -287,6 +287,44 @@ START_TEST(deflate_of_nothing)
 }
 END_TEST
 
+/* A message without a gap, as a stranger writes it. */
+static es_bytes_t deflated_of(es_bytes_t in)
+{
+    apr_size_t no_gap;
+
+    return es_codec_deflate(&no_gap, in, 0, unit_pool);
+}
+
+START_TEST(inflate_to_the_limit)
+{
+    const es_bytes_t in = pattern(sizes[_i]), deflated = deflated_of(in);
+    es_bytes_t out = es_codec_inflate(deflated, in.len, unit_pool);
+
+    ck_assert_ptr_nonnull(out.data);
+    ck_assert_uint_eq(out.len, in.len);
+    ck_assert_mem_eq(out.data, in.data, in.len);
+    ck_assert_int_eq(out.data[out.len], '\0');
+    if (in.len > 0) {
+        ck_assert_ptr_null(es_codec_inflate(deflated, in.len - 1, unit_pool).data);
+    }
+}
+END_TEST
+START_TEST(inflate_misses)
+{
+    const es_bytes_t deflated = deflated_of(pattern(1000));
+    unsigned char *longer = apr_pcalloc(unit_pool, deflated.len + 1);
+    apr_size_t len;
+
+    memcpy(longer, deflated.data, deflated.len);
+    ck_assert_ptr_null(es_codec_inflate(es_bytes(longer, deflated.len + 1), 4096, unit_pool).data);
+    for (len = 0; len < deflated.len; len++) {
+        ck_assert_ptr_null(es_codec_inflate(es_bytes(longer, len), 4096, unit_pool).data);
+    }
+    ck_assert_ptr_null(es_codec_inflate(es_bytes_of("\x07not deflate"), 4096, unit_pool).data);
+    ck_assert_ptr_null(es_codec_inflate(es_bytes_of("\x78\x9c\x03\x00\x00\x00\x00\x01"), 4096, unit_pool).data);
+}
+END_TEST
+
 START_TEST(url_encode)
 {
     ck_assert_str_eq(es_codec_url_encode("AZaz09-._~", unit_pool), "AZaz09-._~");
@@ -371,6 +409,27 @@ START_TEST(malformed_form)
 }
 END_TEST
 
+/* The octets as they stand, and where they stand. */
+START_TEST(form_slice)
+{
+    static const char form[] = "a=1&f=%2b+%zz=&%66x=2&e=&n";
+    static const char *const slices[][2] = { { "f", "%2b+%zz=" }, { "a", "1" },  { "fx", "2" }, { "e", "" },
+                                             { "n", "" },         { "g", NULL }, { "F", NULL } };
+    es_why_t why = ES_WHY_INIT;
+    es_bytes_t raw;
+    size_t i;
+
+    for (i = 0; i < sizeof slices / sizeof slices[0]; i++) {
+        ck_assert_reason(es_codec_form_slice(&raw, es_bytes_of(form), slices[i][0], &why), ES_OK, why);
+        ck_assert((raw.data != NULL) == (slices[i][1] != NULL));
+        if (raw.data) {
+            ck_assert_uint_eq(raw.len, strlen(slices[i][1]));
+            ck_assert_mem_eq(raw.data, slices[i][1], raw.len);
+        }
+    }
+    ck_assert_reason(es_codec_form_slice(&raw, es_bytes_of("f&x&%66=1"), "f", &why), ES_FORM_MALFORMED, why);
+}
+END_TEST
 START_TEST(form_of_exact_length)
 {
     es_why_t why = ES_WHY_INIT;
@@ -443,10 +502,13 @@ Suite *suite_codec(void)
     tcase = unit_case(suite, "deflate");
     tcase_add_loop_test(tcase, deflate_round_trip, 0, COUNT(sizes));
     tcase_add_test(tcase, deflate_of_nothing);
+    tcase_add_loop_test(tcase, inflate_to_the_limit, 0, COUNT(sizes));
+    tcase_add_test(tcase, inflate_misses);
     tcase = unit_case(suite, "form");
     tcase_add_test(tcase, url_encode);
     tcase_add_loop_test(tcase, form_field, 0, COUNT(fields));
     tcase_add_loop_test(tcase, malformed_form, 0, COUNT(malformed_forms));
+    tcase_add_test(tcase, form_slice);
     tcase_add_test(tcase, form_of_exact_length);
     tcase = unit_case(suite, "pages");
     tcase_add_test(tcase, html);

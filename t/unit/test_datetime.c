@@ -114,6 +114,17 @@ START_TEST(calendar)
 }
 END_TEST
 
+/* Cut off, not rounded: never in the future. */
+START_TEST(written)
+{
+    static const char *const texts[] = { "1970-01-01T00:00:00Z", "2000-02-29T23:59:59Z", "9999-12-31T23:59:59Z" };
+    char text[ES_DATETIME_LEN];
+
+    ck_assert_str_eq(es_datetime_write(text, unit_time(texts[_i])), texts[_i]);
+    ck_assert_str_eq(es_datetime_write(text, unit_time(texts[_i]) + 999999), texts[_i]);
+}
+END_TEST
+
 Suite *suite_datetime(void)
 {
     Suite *suite = suite_create("datetime");
@@ -123,5 +134,6 @@ Suite *suite_datetime(void)
     tcase_add_test(tcase, refused);
     tcase_add_test(tcase, missing);
     tcase_add_test(tcase, calendar);
+    tcase_add_loop_test(tcase, written, 0, 3);
     return suite;
 }

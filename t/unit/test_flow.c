@@ -166,7 +166,7 @@ START_TEST(signing_out_and_in_again_is_no_loop)
         ck_assert_reason(scene_post(&answer, &report, &form, &why), ES_OK, why);
         answer = (es_answer_t){ NULL };
         scene_send_cookies(1);
-        ck_assert_reason(es_logout_local(&answer, &ended, &scene_flow, &why), ES_OK, why);
+        ck_assert_reason(es_logout_start(&answer, &ended, &scene_flow, NULL, 1, &why), ES_OK, why);
         ck_assert_int_eq(ended, 1);
         ck_assert_int_eq(scene_resume(&session),
                          ES_SESSION_NONE); /* the cookie as it was: the session is gone, not only its cookie */

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "saml/logout.h"
+
+#include "base/url.h"
+#include "xml/datetime.h"
+#include "xml/xml.h"
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+
+#define STATUS_SUCCESS "urn:oasis:names:tc:SAML:2.0:status:Success"
+#define LOGIN_ORIGIN "https://login.microsoftonline.com"
+#define URL_MAX 2048
+#define TENANT_LEN 36 /* a GUID */
+
+/* Takes the next child when it is {ns}name. */
+static xmlNodePtr take(xmlNodePtr *cursor, const char *ns, const char *name)
+{
+    xmlNodePtr node = *cursor;
+
+    if (!es_xml_is(node, ns, name)) {
+        return NULL;
+    }
+    *cursor = es_xml_next(node);
+    return node;
+}
+
+static es_rv_t fail_shape(es_why_t *why, const xmlNode *node, const xmlNode *parent)
+{
+    return es_fail(why, ES_LOGOUT_SHAPE, "%.40s in %.40s", node ? (const char *)node->name : "nothing",
+                   (const char *)parent->name);
+}
+
+static es_rv_t read_time(apr_time_t *out, const xmlNode *root, const char *name, es_why_t *why, apr_pool_t *pool)
+{
+    es_why_t cause = ES_WHY_INIT;
+
+    if (es_datetime_read(out, es_xml_attribute(root, name, pool), name, &cause) != ES_OK) {
+        return es_fail(why, ES_LOGOUT_SHAPE, "%.200s", cause.text);
+    }
+    return ES_OK;
+}
+
+/* What requests and responses have in common (SAML core 3.2.1, 3.2.2). */
+static es_rv_t read_head(es_logout_t *made, xmlNodePtr *cursor, const xmlNode *root, es_why_t *why, apr_pool_t *pool)
+{
+    const char *version = es_xml_attribute(root, "Version", pool);
+    xmlNodePtr issuer = take(cursor, ES_NS_ASSERTION, "Issuer");
+
+    if (!version || strcmp(version, "2.0") != 0) {
+        return es_fail(why, ES_LOGOUT_SHAPE, "the message has version %.20s", version ? version : "none");
+    }
+    made->id = es_xml_attribute(root, "ID", pool);
+    if (!made->id || !*made->id) {
+        return es_fail(why, ES_LOGOUT_SHAPE, "the message has no ID");
+    }
+    if (issuer && !(made->issuer = es_xml_text(issuer, pool))) {
+        return fail_shape(why, es_xml_first(issuer), issuer);
+    }
+    made->destination = es_xml_attribute(root, "Destination", pool);
+    take(cursor, ES_NS_PROTOCOL, "Extensions");
+    return read_time(&made->issue_instant, root, "IssueInstant", why, pool);
+}
+
+/* SAML core 3.7.1. */
+static es_rv_t read_request(es_logout_t *made, xmlNodePtr cursor, const xmlNode *root, es_why_t *why, apr_pool_t *pool)
+{
+    xmlNodePtr node = take(&cursor, ES_NS_ASSERTION, "NameID");
+
+    if (xmlHasProp(root, BAD_CAST "NotOnOrAfter") &&
+        read_time(&made->not_on_or_after, root, "NotOnOrAfter", why, pool) != ES_OK) {
+        return why->rv;
+    }
+    if (!node || !(made->name_id = es_xml_text(node, pool)) || !*made->name_id) {
+        return es_fail(why, ES_LOGOUT_SHAPE, "the request has no NameID but %.40s",
+                       node     ? "an empty one"
+                       : cursor ? (const char *)cursor->name
+                                : "nothing");
+    }
+    while ((node = take(&cursor, ES_NS_PROTOCOL, "SessionIndex")) != NULL) {
+        const char *index = es_xml_text(node, pool);
+
+        if (!index || made->n_indexes == ES_LOGOUT_INDEXES) {
+            return es_fail(why, ES_LOGOUT_SHAPE, "a SessionIndex holds elements, or there are more than %d",
+                           ES_LOGOUT_INDEXES);
+        }
+        made->indexes[made->n_indexes++] = index;
+    }
+    return cursor ? fail_shape(why, cursor, root) : ES_OK;
+}
+
+/* Both levels of code and the message, as Entra sent them (SAML core 3.2.2.1); NULL for Success. */
+static es_rv_t read_status(const char **failure, const xmlNode *status, es_why_t *why, apr_pool_t *pool)
+{
+    xmlNodePtr code, inner, message;
+    const char *value, *inner_value = NULL, *text = NULL;
+
+    if (es_xml_child(&code, status, ES_NS_PROTOCOL, "StatusCode") != 1) {
+        return es_fail(why, ES_LOGOUT_SHAPE, "Status has no single StatusCode");
+    }
+    value = es_xml_attribute(code, "Value", pool);
+    if (value && strcmp(value, STATUS_SUCCESS) == 0) {
+        return ES_OK;
+    }
+    if (es_xml_child(&inner, code, ES_NS_PROTOCOL, "StatusCode")) {
+        inner_value = es_xml_attribute(inner, "Value", pool);
+    }
+    if (es_xml_child(&message, status, ES_NS_PROTOCOL, "StatusMessage")) {
+        text = es_xml_text(message, pool);
+    }
+    *failure = apr_psprintf(pool, "%.100s%s%.100s: %.600s", value ? value : "without value", inner_value ? ", " : "",
+                            inner_value ? inner_value : "", text ? text : "no message");
+    return ES_OK;
+}
+
+/* SAML core 3.7.2. */
+static es_rv_t read_response(es_logout_t *made, xmlNodePtr cursor, const xmlNode *root, es_why_t *why, apr_pool_t *pool)
+{
+    const xmlNode *status = take(&cursor, ES_NS_PROTOCOL, "Status");
+
+    if (!status || cursor) {
+        return fail_shape(why, cursor, root);
+    }
+    made->in_response_to = es_xml_attribute(root, "InResponseTo", pool);
+    return read_status(&made->failure, status, why, pool);
+}
+
+es_rv_t es_logout_read(es_logout_t **logout, es_bytes_t message, int is_response, es_why_t *why, apr_pool_t *pool)
+{
+    es_logout_t *made = apr_pcalloc(pool, sizeof *made);
+    es_why_t cause = ES_WHY_INIT;
+    const xmlNode *root;
+    xmlNodePtr cursor;
+    xmlDocPtr doc;
+    es_rv_t rv;
+
+    if (es_xml_load(&doc, message, ES_XML_MESSAGE, &cause, pool) != ES_OK) {
+        return es_fail(why, ES_LOGOUT_MALFORMED, "%.900s", cause.text);
+    }
+    root = xmlDocGetRootElement(doc);
+    if (!es_xml_is(root, ES_NS_PROTOCOL, is_response ? "LogoutResponse" : "LogoutRequest")) {
+        return es_fail(why, ES_LOGOUT_SHAPE, "the document element is {%.200s}%.40s",
+                       root->ns ? (const char *)root->ns->href : "", (const char *)root->name);
+    }
+    if (!es_xml_is_element_only(root)) {
+        return es_fail(why, ES_LOGOUT_SHAPE, "there is text between the elements of the message");
+    }
+    cursor = es_xml_first(root);
+    made->is_response = is_response;
+    if ((rv = read_head(made, &cursor, root, why, pool)) != ES_OK ||
+        (rv = is_response ? read_response(made, cursor, root, why, pool)
+                          : read_request(made, cursor, root, why, pool)) != ES_OK) {
+        return rv;
+    }
+    *logout = made;
+    return ES_OK;
+}
+
+/* The tenant's GUID in an issuer https://HOST/<tenant>/; NULL where it has none. */
+static const char *tenant_of(const char *issuer, apr_pool_t *pool)
+{
+    const apr_size_t len = strlen(issuer);
+    const char *tenant = len > TENANT_LEN + 2 ? issuer + len - TENANT_LEN - 1 : NULL;
+    int i;
+
+    if (!tenant || tenant[-1] != '/' || issuer[len - 1] != '/') {
+        return NULL;
+    }
+    for (i = 0; i < TENANT_LEN; i++) {
+        const int is_dash = i == 8 || i == 13 || i == 18 || i == 23;
+
+        if (is_dash ? tenant[i] != '-' : !apr_isxdigit(tenant[i])) {
+            return NULL;
+        }
+    }
+    return apr_pstrmemdup(pool, tenant, TENANT_LEN);
+}
+
+static int is_issuer(const char *issuer, const es_logout_expected_t *expected, apr_pool_t *pool)
+{
+    const char *tenant = tenant_of(expected->issuer, pool), *origin = LOGIN_ORIGIN;
+    es_why_t ignored = ES_WHY_INIT;
+    es_url_t sso;
+
+    if (strcmp(issuer, expected->issuer) == 0) {
+        return 1;
+    }
+    if (!tenant) {
+        return 0;
+    }
+    if (strcmp(issuer, apr_pstrcat(pool, origin, "/", tenant, "/", NULL)) == 0) {
+        return 1;
+    }
+    return es_url_read(&sso, expected->sso_url, URL_MAX, &ignored, pool) == ES_OK &&
+           (origin = es_url_origin(&sso, pool)) != NULL &&
+           strcmp(issuer, apr_pstrcat(pool, origin, "/", tenant, "/", NULL)) == 0;
+}
+
+static es_rv_t fail_time(es_why_t *why, const char *what, apr_time_t theirs, apr_time_t now, apr_interval_time_t skew)
+{
+    char their_text[ES_DATETIME_LEN], our_text[ES_DATETIME_LEN];
+
+    return es_fail(why, ES_LOGOUT_STALE, "%s is %s, this server's clock says %s; skew allowed %" APR_INT64_T_FMT, what,
+                   es_datetime_write(their_text, theirs), es_datetime_write(our_text, now), apr_time_sec(skew));
+}
+
+es_rv_t es_logout_check(apr_time_t *not_after, const es_logout_t *logout, const es_logout_expected_t *expected,
+                        apr_time_t now, es_why_t *why, apr_pool_t *pool)
+{
+    const apr_time_t end = logout->issue_instant + ES_LOGOUT_LIFETIME;
+    const apr_time_t until = logout->not_on_or_after && logout->not_on_or_after < end ? logout->not_on_or_after : end;
+
+    if (!logout->issuer || !is_issuer(logout->issuer, expected, pool)) {
+        return es_fail(why, ES_LOGOUT_ISSUER, "the message's issuer is %.300s, the metadata's %.300s",
+                       logout->issuer ? logout->issuer : "missing", expected->issuer);
+    }
+    if (!logout->destination || strcmp(logout->destination, expected->logout_url) != 0) {
+        return es_fail(why, ES_LOGOUT_DESTINATION, "Destination is %.300s, our logout URL is %.300s",
+                       logout->destination ? logout->destination : "missing", expected->logout_url);
+    }
+    if (logout->issue_instant > now + expected->skew) {
+        return fail_time(why, "IssueInstant", logout->issue_instant, now, expected->skew);
+    }
+    if (now >= until + expected->skew) {
+        return fail_time(why, until < end ? "NotOnOrAfter" : "IssueInstant",
+                         until < end ? until : logout->issue_instant, now, expected->skew);
+    }
+    *not_after = apr_time_from_sec(apr_time_sec(until + expected->skew + APR_USEC_PER_SEC - 1));
+    return ES_OK;
+}

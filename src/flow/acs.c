@@ -181,11 +181,12 @@ static es_rv_t make_record(es_signin_t *in, es_acs_report_t *report, const es_fl
 }
 
 /* Makes the session in the place of the one that the browser had, and holds its user to his number of sessions: by tenant
- * and object id, or by NameID where Entra was told to leave those out. When two sign-ins of one user meet here, both
- * have made theirs before either counts, so that never too many are left. */
+ * and object id, or by NameID where Entra was told to leave those out, and then of his tenant where there may be several.
+ * When two sign-ins of one user meet here, both have made theirs before either counts, so that never too many are left. */
 static es_rv_t make_session(es_acs_report_t *report, const es_hash_t *key, const es_signin_t *in, const es_flow_t *flow,
                             es_why_t *why)
 {
+    const char *tenant = flow->site->connection->tenants ? es_subject_tenant(&in->session) : NULL;
     const int most = flow->site->sessions_per_user;
     es_subject_kind_t kind = ES_SUBJECT_USER;
     es_store_t *store = flow->store;
@@ -205,7 +206,7 @@ static es_rv_t make_session(es_acs_report_t *report, const es_hash_t *key, const
         kind = ES_SUBJECT_NAME_ID;
     }
     if (most > 0 && es_subject_of(&subjects[0], kind, &in->session)) {
-        rv = es_subject_end(&report->n_ended, flow, kind, &subjects[0], most, key, why);
+        rv = es_subject_end(&report->n_ended, flow, kind, &subjects[0], tenant, most, key, why);
     }
     if (rv != ES_OK) {
         store->remove(NULL, store, key, why);

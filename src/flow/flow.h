@@ -105,7 +105,8 @@ typedef struct {
 } es_logout_report_t;
 
 /* Entra's LogoutRequest (SAML profiles 4.4.3.3): ends the sessions whose SessionIndex it names, or where there are none
- * of these all of its NameID, with this connection, whether their cookies came along or not. location = Entra, with the
+ * of these all of its NameID, with this connection and of the tenant whose message it is, whether their cookies came along
+ * or not. location = Entra, with the
  * LogoutResponse; NULL where the metadata has no address for it. The reasons of es_query_open, es_logout_read and
  * es_logout_check, ES_LOGOUT_REPLAYED: refused, nothing ended. */
 es_rv_t es_logout_follow(es_answer_t *answer, es_logout_report_t *report, const es_flow_t *flow,

@@ -6,6 +6,7 @@
 #include "flow/signon.h"
 #include "flow/subject.h"
 
+#include "entra/issuer.h"
 #include "saml/logout.h"
 #include "session/leaving.h"
 
@@ -117,46 +118,77 @@ es_rv_t es_logout_start(es_answer_t *answer, int *ended, const es_flow_t *flow, 
     return ES_OK;
 }
 
-/* Both kinds of message: verified, read, judged. */
-static es_rv_t read_message(es_logout_t **logout, int *is_signed, apr_time_t *not_after, const es_flow_t *flow,
-                            const es_query_t *query, es_why_t *why)
+/* Where the issuer stands for any tenant: the one on the list whose own issuer the message has. They share keys, so that
+ * the issuer alone says who it was; and what merely repeats the template is nobody's. */
+static es_rv_t find_tenant(es_logout_expected_t *expected, const es_logout_t *logout, const es_connection_t *connection,
+                           es_why_t *why, apr_pool_t *pool)
+{
+    const char *const *tenant = connection->tenants;
+
+    if (!es_issuer_is_template(connection->issuer)) {
+        return ES_OK;
+    }
+    for (; tenant && *tenant; tenant++) {
+        expected->issuer = es_issuer_of(connection->issuer, *tenant, pool);
+        expected->tenant = *tenant;
+        if (es_logout_is_from(logout, expected, pool)) {
+            return ES_OK;
+        }
+    }
+    return es_fail(why, ES_LOGOUT_ISSUER, "the message's issuer is %.300s, of none of EntraSAMLAllowedTenants",
+                   logout->issuer ? logout->issuer : "missing");
+}
+
+/* A message of either kind, read and judged. */
+typedef struct {
+    es_logout_t *logout;
+    const char *tenant; /* whose it is; NULL where there is only one */
+    int is_signed;
+    apr_time_t not_after;
+} message_t;
+
+static es_rv_t read_message(message_t *message, const es_flow_t *flow, const es_query_t *query, es_why_t *why)
 {
     const es_connection_t *connection = flow->site->connection;
-    const es_logout_expected_t expected = { .issuer = connection->issuer,
-                                            .sso_url = connection->metadata->sso_url,
-                                            .logout_url = connection->logout_url,
-                                            .skew = connection->skew };
-    es_bytes_t message;
+    es_logout_expected_t expected = { .issuer = connection->issuer,
+                                      .sso_url = connection->metadata->sso_url,
+                                      .logout_url = connection->logout_url,
+                                      .skew = connection->skew };
+    es_bytes_t text;
     es_rv_t rv;
 
-    if ((rv = es_query_open(&message, is_signed, query, connection->metadata->keys, flow->site->unsigned_logout, why,
-                            flow->pool)) != ES_OK ||
-        (rv = es_logout_read(logout, message, query->is_response, why, flow->pool)) != ES_OK) {
+    if ((rv = es_query_open(&text, &message->is_signed, query, connection->metadata->keys, flow->site->unsigned_logout,
+                            why, flow->pool)) != ES_OK ||
+        (rv = es_logout_read(&message->logout, text, query->is_response, why, flow->pool)) != ES_OK ||
+        (rv = find_tenant(&expected, message->logout, connection, why, flow->pool)) != ES_OK) {
         return rv;
     }
-    return es_logout_check(not_after, *logout, &expected, flow->now, why, flow->pool);
+    message->tenant = expected.tenant;
+    return es_logout_check(&message->not_after, message->logout, &expected, flow->now, why, flow->pool);
 }
 
 /* An unsigned request leaves no mark: anybody can write any number of them, and fill the memory that sign-ins need. */
-static es_rv_t mark_request(const es_flow_t *flow, const es_logout_t *logout, apr_time_t not_after, es_why_t *why)
+static es_rv_t mark_request(const es_flow_t *flow, const message_t *message, es_why_t *why)
 {
     const es_connection_id_t *connection = &flow->site->connection->id;
     const es_bytes_t pieces[] = { es_bytes("logout", sizeof "logout"), es_bytes(connection, sizeof *connection),
-                                  es_bytes_of(logout->id) };
+                                  es_bytes_of(message->logout->id) };
     const es_hash_t mark = es_crypto_sha256_of(pieces, 3);
     int added;
-    es_rv_t rv = flow->store->mark_add(&added, flow->store, &mark, not_after, flow->now, why);
+    es_rv_t rv = flow->store->mark_add(&added, flow->store, &mark, message->not_after, flow->now, why);
 
     if (rv == ES_OK && !added) {
-        return es_fail(why, ES_LOGOUT_REPLAYED, "request %.100s was used before", logout->id);
+        return es_fail(why, ES_LOGOUT_REPLAYED, "request %.100s was used before", message->logout->id);
     }
     return rv;
 }
 
 /* What Entra puts into SessionIndex besides an assertion's ID nobody has seen: a request whose indexes lead nowhere ends
  * the user's sessions rather than none. */
-static es_rv_t end_named(int *ended, const es_flow_t *flow, const es_logout_t *logout, es_why_t *why)
+static es_rv_t end_named(int *ended, const es_flow_t *flow, const message_t *message, es_why_t *why)
 {
+    const es_logout_t *logout = message->logout;
+    const char *tenant = message->tenant;
     const es_connection_id_t *connection = &flow->site->connection->id;
     es_hash_t subject;
     int i, count, total = 0;
@@ -164,14 +196,14 @@ static es_rv_t end_named(int *ended, const es_flow_t *flow, const es_logout_t *l
 
     for (i = 0; i < logout->n_indexes; i++) {
         subject = es_subject_named(ES_SUBJECT_SESSION_INDEX, connection, logout->indexes[i]);
-        if ((rv = es_subject_end(&count, flow, ES_SUBJECT_SESSION_INDEX, &subject, 0, NULL, why)) != ES_OK) {
+        if ((rv = es_subject_end(&count, flow, ES_SUBJECT_SESSION_INDEX, &subject, tenant, 0, NULL, why)) != ES_OK) {
             return rv;
         }
         total += count;
     }
     if (total == 0) {
         subject = es_subject_named(ES_SUBJECT_NAME_ID, connection, logout->name_id);
-        if ((rv = es_subject_end(&total, flow, ES_SUBJECT_NAME_ID, &subject, 0, NULL, why)) != ES_OK) {
+        if ((rv = es_subject_end(&total, flow, ES_SUBJECT_NAME_ID, &subject, tenant, 0, NULL, why)) != ES_OK) {
             return rv;
         }
     }
@@ -182,25 +214,23 @@ static es_rv_t end_named(int *ended, const es_flow_t *flow, const es_logout_t *l
 es_rv_t es_logout_follow(es_answer_t *answer, es_logout_report_t *report, const es_flow_t *flow,
                          const es_query_t *query, es_why_t *why)
 {
-    apr_time_t not_after = 0;
     es_request_id_t id;
-    es_logout_t *logout;
-    int is_signed;
+    message_t message;
     es_rv_t rv;
 
-    if ((rv = read_message(&logout, &is_signed, &not_after, flow, query, why)) != ES_OK ||
-        (is_signed && (rv = mark_request(flow, logout, not_after, why)) != ES_OK) ||
-        (rv = end_named(&report->ended, flow, logout, why)) != ES_OK ||
+    if ((rv = read_message(&message, flow, query, why)) != ES_OK ||
+        (message.is_signed && (rv = mark_request(flow, &message, why)) != ES_OK) ||
+        (rv = end_named(&report->ended, flow, &message, why)) != ES_OK ||
         (rv = es_crypto_random(id.octet, sizeof id.octet, why)) != ES_OK) {
         return rv;
     }
-    report->request_id = logout->id;
+    report->request_id = message.logout->id;
     forget_visits(answer, flow);
     if (!flow->site->signoff) {
         return ES_OK;
     }
-    return es_signoff_response(&answer->location, flow->site->signoff, logout->id, es_request_id_text(&id, flow->pool),
-                               query->relay_state, flow->now, why, flow->pool);
+    return es_signoff_response(&answer->location, flow->site->signoff, message.logout->id,
+                               es_request_id_text(&id, flow->pool), query->relay_state, flow->now, why, flow->pool);
 }
 
 /* What the sealed RelayState says of the request that this answers. */
@@ -229,17 +259,15 @@ es_rv_t es_logout_finish(es_answer_t *answer, const es_flow_t *flow, const es_qu
 {
     const es_connection_id_t *connection = &flow->site->connection->id;
     es_leaving_t *leaving = NULL;
-    apr_time_t not_after;
-    es_logout_t *logout;
-    int is_signed;
+    message_t message;
     es_rv_t rv = es_leaving_open(&leaving, query->relay_state, flow->key, why, flow->pool);
 
     if (leaving && memcmp(&leaving->connection, connection, sizeof *connection) != 0) {
         leaving = NULL;
     }
     answer->location = leaving && *leaving->landing ? leaving->landing : NULL;
-    if (rv != ES_OK || (rv = read_message(&logout, &is_signed, &not_after, flow, query, why)) != ES_OK) {
+    if (rv != ES_OK || (rv = read_message(&message, flow, query, why)) != ES_OK) {
         return rv;
     }
-    return check_answer(logout, leaving, flow, why);
+    return check_answer(message.logout, leaving, flow, why);
 }

@@ -5,6 +5,7 @@
 #include "flow/subject.h"
 
 #include <stdlib.h>
+#include <strings.h>
 
 /* A session of the subject, for sorting. */
 typedef struct {
@@ -34,6 +35,11 @@ static const char *value_of(const es_session_t *session, const char *name)
                : NULL;
 }
 
+const char *es_subject_tenant(const es_session_t *session)
+{
+    return value_of(session, "tenantid");
+}
+
 es_hash_t es_subject_named(es_subject_kind_t kind, const es_connection_id_t *connection, const char *name)
 {
     return hash_of(kind == ES_SUBJECT_NAME_ID ? "name id" : "session index", connection, name, "");
@@ -45,7 +51,7 @@ int es_subject_of(es_hash_t *subject, es_subject_kind_t kind, const es_session_t
 
     switch (kind) {
     case ES_SUBJECT_USER:
-        tenant = value_of(session, "tenantid");
+        tenant = es_subject_tenant(session);
         object = value_of(session, "objectidentifier");
         if (tenant && object) {
             *subject = hash_of("user", &session->connection, tenant, object);
@@ -80,14 +86,21 @@ int es_subject_all(es_hash_t subjects[ES_SUBJECTS], const es_session_t *session)
     return n;
 }
 
-/* Is the session of a list one of the subject's? The store does not promise it. */
-static int is_of(es_session_t *session, const es_listed_t *listed, es_subject_kind_t kind, const es_hash_t *subject)
+/* Is the session of a list one of the subject's? The store does not promise it. And of the tenant: NameID and SessionIndex
+ * are chosen by tenants, each of which may choose another's. */
+static int is_of(es_session_t *session, const es_listed_t *listed, es_subject_kind_t kind, const es_hash_t *subject,
+                 const char *tenant)
 {
     es_why_t ignored = ES_WHY_INIT;
+    const char *own;
     es_hash_t found;
 
-    return es_session_read(session, listed->stored.record, &ignored) == ES_OK && es_subject_of(&found, kind, session) &&
-           memcmp(&found, subject, sizeof found) == 0;
+    if (es_session_read(session, listed->stored.record, &ignored) != ES_OK || !es_subject_of(&found, kind, session) ||
+        memcmp(&found, subject, sizeof found) != 0) {
+        return 0;
+    }
+    own = es_subject_tenant(session);
+    return !tenant || (own && strcasecmp(own, tenant) == 0);
 }
 
 /* The younger first. */
@@ -130,8 +143,8 @@ static void prefer(mine_t *mine, int n, const es_hash_t *kept)
     }
 }
 
-es_rv_t es_subject_end(int *ended, const es_flow_t *flow, es_subject_kind_t kind, const es_hash_t *subject, int most,
-                       const es_hash_t *kept, es_why_t *why)
+es_rv_t es_subject_end(int *ended, const es_flow_t *flow, es_subject_kind_t kind, const es_hash_t *subject,
+                       const char *tenant, int most, const es_hash_t *kept, es_why_t *why)
 {
     es_store_t *store = flow->store;
     int i, n_listed, n = 0, count = 0;
@@ -146,7 +159,7 @@ es_rv_t es_subject_end(int *ended, const es_flow_t *flow, es_subject_kind_t kind
     for (i = 0; i < n_listed; i++) {
         es_session_t session;
 
-        if (is_of(&session, &listed[i], kind, subject)) {
+        if (is_of(&session, &listed[i], kind, subject, tenant)) {
             mine[n++] = (mine_t){ listed[i].key, listed[i].stored.last_used, session.created };
         }
     }

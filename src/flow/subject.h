@@ -17,10 +17,13 @@ es_hash_t es_subject_named(es_subject_kind_t kind, const es_connection_id_t *con
 /* All it has; returns how many. */
 int es_subject_all(es_hash_t subjects[ES_SUBJECTS], const es_session_t *session);
 
+/* The one value of the session's claim tenantid; NULL where there is none. */
+const char *es_subject_tenant(const es_session_t *session);
+
 /* Ends the subject's sessions but for those used last, `most` of them; `kept` (may be NULL) counts as just used,
  * and gives way only to sessions that were made within seconds after it. A session is ended only when its record says
- * that it is the subject's. */
-es_rv_t es_subject_end(int *ended, const es_flow_t *flow, es_subject_kind_t kind, const es_hash_t *subject, int most,
-                       const es_hash_t *kept, es_why_t *why);
+ * that it is the subject's, and of this tenant: a GUID in either case, NULL for any. */
+es_rv_t es_subject_end(int *ended, const es_flow_t *flow, es_subject_kind_t kind, const es_hash_t *subject,
+                       const char *tenant, int most, const es_hash_t *kept, es_why_t *why);
 
 #endif

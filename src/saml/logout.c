@@ -152,16 +152,17 @@ static const char *tenant_of(const char *issuer, apr_pool_t *pool)
     return apr_pstrmemdup(pool, tenant, TENANT_LEN);
 }
 
-static int is_issuer(const char *issuer, const es_logout_expected_t *expected, apr_pool_t *pool)
+int es_logout_is_from(const es_logout_t *logout, const es_logout_expected_t *expected, apr_pool_t *pool)
 {
-    const char *tenant = tenant_of(expected->issuer, pool), *origin = LOGIN_ORIGIN;
+    const char *tenant = expected->tenant ? expected->tenant : tenant_of(expected->issuer, pool);
+    const char *issuer = logout->issuer, *origin = LOGIN_ORIGIN;
     es_why_t ignored = ES_WHY_INIT;
     es_url_t sso;
 
-    if (strcmp(issuer, expected->issuer) == 0) {
+    if (issuer && strcmp(issuer, expected->issuer) == 0) {
         return 1;
     }
-    if (!tenant) {
+    if (!issuer || !tenant) {
         return 0;
     }
     if (strcmp(issuer, apr_pstrcat(pool, origin, "/", tenant, "/", NULL)) == 0) {
@@ -186,8 +187,8 @@ es_rv_t es_logout_check(apr_time_t *not_after, const es_logout_t *logout, const 
     const apr_time_t end = logout->issue_instant + ES_LOGOUT_LIFETIME;
     const apr_time_t until = logout->not_on_or_after && logout->not_on_or_after < end ? logout->not_on_or_after : end;
 
-    if (!logout->issuer || !is_issuer(logout->issuer, expected, pool)) {
-        return es_fail(why, ES_LOGOUT_ISSUER, "the message's issuer is %.300s, the metadata's %.300s",
+    if (!es_logout_is_from(logout, expected, pool)) {
+        return es_fail(why, ES_LOGOUT_ISSUER, "the message's issuer is %.300s, the expected one %.300s",
                        logout->issuer ? logout->issuer : "missing", expected->issuer);
     }
     if (!logout->destination || strcmp(logout->destination, expected->logout_url) != 0) {

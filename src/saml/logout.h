@@ -36,16 +36,19 @@ typedef struct {
 es_rv_t es_logout_read(es_logout_t **logout, es_bytes_t message, int is_response, es_why_t *why, apr_pool_t *pool);
 
 typedef struct {
-    const char *issuer;     /* of the metadata */
+    const char *issuer;     /* of the tenant */
+    const char *tenant;     /* its GUID; NULL: the one that the issuer ends with, where it does */
     const char *sso_url;    /* of the metadata: on the host that may stand in the issuer's other form */
     const char *logout_url; /* ours */
     apr_interval_time_t skew;
 } es_logout_expected_t;
 
+/* Is it the tenant's? Its issuer is the expected one, or https://HOST/TENANT/ of the same tenant, as Microsoft documents it
+ * ("Single sign-out SAML protocol"), HOST being login.microsoftonline.com or that of the sign-on address. */
+int es_logout_is_from(const es_logout_t *logout, const es_logout_expected_t *expected, apr_pool_t *pool);
+
 /* From whom, to whom, when. In order:
- *   ES_LOGOUT_ISSUER       neither the metadata's issuer nor https://HOST/TENANT/ of the same tenant, as Microsoft
- *                          documents it ("Single sign-out SAML protocol"), HOST being login.microsoftonline.com or that of
- *                          the sign-on address
+ *   ES_LOGOUT_ISSUER       it is not es_logout_is_from
  *   ES_LOGOUT_DESTINATION  absent (SAML bindings 3.4.5.2), or not our logout URL
  *   ES_LOGOUT_STALE        issued more than ES_LOGOUT_LIFETIME ago or in the future, or NotOnOrAfter has come; each within
  *                          the skew

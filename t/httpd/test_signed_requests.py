@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from lxml import etree
 
-from entra import Application, Signer
+from entra import Application, Signer, signed
 from entra.request import Refused
 from entra.service import Service
 from people import USERS
@@ -45,6 +45,7 @@ def entra(keys, pairs):
     application = Application(
         [f"{ORIGIN}/saml/metadata"],
         [f"{ORIGIN}/saml/acs"],
+        logout_url=f"{ORIGIN}/saml/logout",
         signer=signer,
         require_signed=True,
         verification_certificates=[pairs[0].certificate],
@@ -78,6 +79,30 @@ def test_the_signature_covers_what_is_sent(visitor):
     with pytest.raises(Refused) as refused:
         visitor.answer(asked)
     assert refused.value.code == "50006"
+
+
+def assert_signed(location, parameter, application):
+    """By the application, every parameter; another page to return to would need another signature."""
+    query = urlsplit(location).query
+    assert list(parse_qs(query)) == [parameter, "RelayState", "SigAlg", "Signature"]
+    signed.verify(query, application)
+    for old in (f"{parameter}=", "RelayState="):
+        with pytest.raises(Refused):
+            signed.verify(query.replace(old, old + "x"), application)
+    stranger = Application([], [], verification_certificates=[Signer("stranger").certificate])
+    with pytest.raises(Refused):
+        signed.verify(query, stranger)
+
+
+def test_messages_of_single_logout_are_signed(visitor):
+    """Our LogoutRequest, and our LogoutResponse to Entra's."""
+    application = visitor.entra.applications[0]
+    form = visitor.entra.sign_in(visitor.ask().location, "ada")
+    assert visitor.sign_in().text == "here"
+    page = visitor.open(f"{ORIGIN}/saml/logout?return=%2F", initiator=f"{ORIGIN}/")
+    assert_signed(page.location, "SAMLRequest", application)
+    page = visitor.open(visitor.entra.ask_logout(form.participant, relay_state="as/it is+&="))
+    assert_signed(page.location, "SAMLResponse", application)
 
 
 def certificates(document, use):

@@ -64,6 +64,11 @@ idp_t *idp_make_certificate(const char *name, apr_time_t not_before, apr_time_t 
     return idp;
 }
 
+EVP_PKEY *idp_key(const idp_t *idp)
+{
+    return idp->key;
+}
+
 static const char *key_info(const idp_t *idp, apr_pool_t *pool)
 {
     return apr_pstrcat(pool, "<KeyInfo xmlns=\"" ES_NS_DSIG "\"><X509Data><X509Certificate>", idp->certificate,

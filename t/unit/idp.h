@@ -9,6 +9,8 @@
 
 #include "base/es.h"
 
+#include <openssl/evp.h>
+
 typedef struct idp_t idp_t;
 
 #define IDP_ISSUER "https://sts.windows.net/7f3a1c52-9d4e-4b60-8a17-2c5d9e0b1f34/"
@@ -18,6 +20,9 @@ idp_t *idp_make(apr_pool_t *pool);
 
 /* The same, with a certificate of this name and validity. */
 idp_t *idp_make_certificate(const char *name, apr_time_t not_before, apr_time_t not_after, apr_pool_t *pool);
+
+/* What signs its responses, and whatever else a test has it sign. */
+EVP_PKEY *idp_key(const idp_t *idp);
 
 /* Its federation metadata. */
 es_bytes_t idp_metadata(const idp_t *idp, apr_pool_t *pool);

@@ -213,6 +213,24 @@ START_TEST(from_whom)
 }
 END_TEST
 
+/* Whose message it is may be known otherwise than by the end of the issuer; then that counts. */
+START_TEST(from_a_tenant_that_is_told)
+{
+    static const char *const application = "https://sts.windows.net/" TENANT "/00000000-0000-0000-0000-000000000000/";
+    es_logout_t *logout = read_good(REQUEST(HEAD, BY NAME), 0);
+    es_logout_expected_t by = expected;
+
+    by.issuer = application;
+    by.tenant = TENANT;
+    logout->issuer = application;
+    judged(logout, &by, "2026-03-01T12:00:00Z", ES_OK);
+    logout->issuer = "https://login.microsoftonline.com/" TENANT "/";
+    judged(logout, &by, "2026-03-01T12:00:00Z", ES_OK);
+    logout->issuer = "https://login.microsoftonline.com/00000000-0000-0000-0000-000000000000/";
+    judged(logout, &by, "2026-03-01T12:00:00Z", ES_LOGOUT_ISSUER);
+}
+END_TEST
+
 START_TEST(to_whom)
 {
     static const char *const others[] = { NULL,
@@ -278,6 +296,7 @@ Suite *suite_logout(void)
     tcase_add_loop_test(tcase, no_xml, 0, 5);
     tcase = unit_case(suite, "check");
     tcase_add_loop_test(tcase, from_whom, 0, COUNT(issuers));
+    tcase_add_test(tcase, from_a_tenant_that_is_told);
     tcase_add_loop_test(tcase, to_whom, 0, 6);
     tcase_add_test(tcase, when);
     tcase_add_test(tcase, how_long);

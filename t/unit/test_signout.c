@@ -2,7 +2,7 @@
  *
  * The sign-out's path with a clock and a store in hand: what Entra is told, what its messages end, and what they do not.
  */
-#include "signer.h"
+#include "parting.h"
 #include "unit.h"
 
 #include "base/codec.h"
@@ -13,9 +13,7 @@
 
 #include <apr_strings.h>
 
-#define NOW "2026-03-01T12:00:00Z"
 #define ADA "ada@contoso.example"
-#define SIGALG "http%3A%2F%2Fwww.w3.org%2F2001%2F04%2Fxmldsig-more%23rsa-sha256"
 
 static signer_t *signer;
 static es_site_t site;
@@ -54,9 +52,12 @@ static void open_site(void)
     ck_assert_reason(es_shm_attach(&shm, memory, es_shm_minimum(), &why, unit_pool), ES_OK, why);
     memset(&key, 7, sizeof key);
     site = (es_site_t){ .connection = connection, .signoff = &signoff, .single_logout = 1 };
-    flow = (es_flow_t){
-        .site = &site, .store = es_shm_store(shm), .key = &key, .cookies = "", .now = unit_time(NOW), .pool = unit_pool
-    };
+    flow = (es_flow_t){ .site = &site,
+                        .store = es_shm_store(shm),
+                        .key = &key,
+                        .cookies = "",
+                        .now = unit_time(PARTING_NOW),
+                        .pool = unit_pool };
 }
 
 /* A session, its cookie added to those that come along; `other`: another connection's. */
@@ -125,43 +126,14 @@ static const char *said(const char *url, const char *name)
     return (const char *)es_codec_inflate(packed, 16384, unit_pool).data;
 }
 
-/* A message without a gap, as a stranger writes it. */
-static es_bytes_t deflated_of(es_bytes_t in)
-{
-    apr_size_t no_gap;
-
-    return es_codec_deflate(&no_gap, in, 0, unit_pool);
-}
-
 /* A message of Entra's: `rest` is what stands in its root element and behind. */
-static es_query_t *message(const char *name, const char *id, const char *rest, const char *relay_state, int is_signed)
+static es_query_t *message(const char *name, const char *id, const char *rest, const char *relay, int is_signed)
 {
-    const int is_response = strcmp(name, "SAMLResponse") == 0;
-    const char *element = is_response ? "LogoutResponse" : "LogoutRequest";
-    const char *xml =
-        apr_pstrcat(unit_pool, "<p:", element, " xmlns:p=\"urn:oasis:names:tc:SAML:2.0:protocol\" xmlns=\"",
-                    "urn:oasis:names:tc:SAML:2.0:assertion\" ID=\"", id,
-                    "\" Version=\"2.0\" IssueInstant=\"" NOW "\" "
-                    "Destination=\"https://app.example.com/saml/logout\"",
-                    rest, "</p:", element, ">", NULL);
-    const char *text = apr_pstrcat(
-        unit_pool, name, "=",
-        es_codec_url_encode(es_codec_base64_encode(deflated_of(es_bytes_of(xml)), unit_pool), unit_pool),
-        relay_state ? "&RelayState=" : "", relay_state ? relay_state : "", is_signed ? "&SigAlg=" SIGALG : "", NULL);
-    es_why_t why = ES_WHY_INIT;
-    es_query_t *query = NULL;
-
-    if (is_signed) {
-        text = apr_pstrcat(unit_pool, text,
-                           "&Signature=", es_codec_url_encode(signer_value(signer, text, unit_pool), unit_pool), NULL);
-    }
-    ck_assert_reason(es_query_read(&query, es_bytes_of(text), &why, unit_pool), ES_OK, why);
-    return query;
+    return parting_message(is_signed ? signer : NULL, name, id, rest, relay);
 }
 
 #define BY "><Issuer>https://sts.example/t/</Issuer>"
 #define REQUEST(indexes) BY "<NameID>" ADA "</NameID>" indexes
-#define INDEX(index) "<p:SessionIndex>" index "</p:SessionIndex>"
 #define STATUS(code) "<p:Status><p:StatusCode Value=\"urn:oasis:names:tc:SAML:2.0:status:" code "\"/></p:Status>"
 
 static es_rv_t follow(es_answer_t *answer, es_logout_report_t *report, const es_query_t *query, es_why_t *why)
@@ -238,15 +210,17 @@ START_TEST(a_request_ends_what_it_names)
     es_answer_t answer;
     es_why_t why;
 
-    ck_assert_reason(
-        follow(&answer, &report, message("SAMLRequest", "_a", REQUEST(INDEX("_1") INDEX("_3")), "r", 1), &why), ES_OK,
-        why);
+    ck_assert_reason(follow(&answer, &report,
+                            message("SAMLRequest", "_a", REQUEST(PARTING_INDEX("_1") PARTING_INDEX("_3")), "r", 1),
+                            &why),
+                     ES_OK, why);
     ck_assert_int_eq(report.ended, 2);
     ck_assert_str_eq(report.request_id, "_a");
     ck_assert(!is_there(&one) && is_there(&two) && !is_there(&three) && is_there(&foreign) && is_there(&other));
     ck_assert_ptr_nonnull(strstr(said(answer.location, "SAMLResponse"), " InResponseTo=\"_a\""));
-    ck_assert_reason(follow(&answer, &report, message("SAMLRequest", "_b", REQUEST(INDEX("_1")), NULL, 1), &why), ES_OK,
-                     why);
+    ck_assert_reason(
+        follow(&answer, &report, message("SAMLRequest", "_b", REQUEST(PARTING_INDEX("_1")), NULL, 1), &why), ES_OK,
+        why);
     ck_assert_int_eq(report.ended, 1);
     ck_assert(!is_there(&two) && is_there(&foreign) && is_there(&other));
 }

@@ -101,7 +101,7 @@ static int end(const who_t *who, es_subject_kind_t kind, int most, const es_hash
     int ended = -1;
 
     ck_assert(es_subject_of(&subject, kind, &session));
-    ck_assert_reason(es_subject_end(&ended, &flow, kind, &subject, most, kept, &why), ES_OK, why);
+    ck_assert_reason(es_subject_end(&ended, &flow, kind, &subject, NULL, most, kept, &why), ES_OK, why);
     return ended;
 }
 
@@ -363,7 +363,8 @@ START_TEST(a_sign_out_beside_sign_ins)
             done[i] = signers[i].done;
             going += done[i] < SIGN_INS;
         }
-        ck_assert_reason(es_subject_end(&now_ended, &flow, (es_subject_kind_t)_i, &subject, 0, NULL, &why), ES_OK, why);
+        ck_assert_reason(es_subject_end(&now_ended, &flow, (es_subject_kind_t)_i, &subject, NULL, 0, NULL, &why), ES_OK,
+                         why);
         ended += now_ended;
         for (unsigned i = 0; i < SIGNERS; i++) {
             ck_assert_uint_eq(survivors(&signers[i], seen[i], done[i]), 0);

@@ -113,7 +113,7 @@ static void take_value(term_t *made, const char *value, apr_pool_t *pool)
 
 static es_rv_t take_regex(term_t *made, const char *pattern, es_why_t *why, apr_pool_t *pool)
 {
-    /* DOLLAR_ENDONLY: else "^admin$" would take a value with a line feed behind it */
+    /* DOLLAR_ENDONLY: else "^admin$" would take a value with a line feed behind it, did a record hold one */
     const uint32_t options = PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C;
     PCRE2_UCHAR message[160];
     PCRE2_SIZE at;

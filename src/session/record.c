@@ -42,14 +42,26 @@ static void align(writer_t *writer, apr_size_t unit)
     put(writer, zeros, (unit - writer->len % unit) % unit);
 }
 
-/* Puts one value in its escaped form, without a NUL. */
+#define ESCAPED ";\\"
+/* C0 without NUL, and DEL: no header may hold them (RFC 9110, 5.5). */
+#define CONTROL                                                                                                        \
+    "\001\002\003\004\005\006\007\010\011\012\013\014\015\016\017\020\021\022\023\024\025\026\027\030\031\032\033\034" \
+    "\035\036\037\177"
+
+/* Puts one value in its escaped form, without a NUL. A control character becomes a blank: mod_headers takes a variable in
+ * an expression as it is, and whoever may write his own name in the directory would write headers and requests for the
+ * backend with a line break in it. */
 static void put_escaped(writer_t *writer, const char *value)
 {
     apr_size_t plain;
 
-    while (plain = strcspn(value, ";\\"), put(writer, value, plain), value[plain]) {
-        put(writer, "\\", 1);
-        put(writer, value + plain, 1);
+    while (plain = strcspn(value, ESCAPED CONTROL), put(writer, value, plain), value[plain]) {
+        if (strchr(ESCAPED, value[plain])) {
+            put(writer, "\\", 1);
+            put(writer, value + plain, 1);
+        } else {
+            put(writer, " ", 1);
+        }
         value += plain + 1;
     }
 }
@@ -117,7 +129,7 @@ static int claim_saying(const es_session_new_t *fresh, const char *text)
 {
     int i;
 
-    if (strpbrk(text, ";\\")) {
+    if (strpbrk(text, ESCAPED CONTROL)) {
         return -1;
     }
     for (i = 0; i < fresh->n_claims; i++) {

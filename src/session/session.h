@@ -32,8 +32,9 @@ typedef struct {
     int n_claims;
 } es_session_t;
 
-/* A claim as the record holds it: the values joined by ';' (with '\;' and '\\' for those two inside a value), as the
- * environment will carry them, and an index of the values in sorted order for rules. */
+/* A claim as the record holds it: the values joined by ';' (with '\;' and '\\' for those two inside a value, and a
+ * blank for each control character), as the environment will carry them, and an index of the values in sorted order for
+ * rules. */
 typedef struct {
     unsigned id;            /* 0: not built in */
     const char *name;       /* full name; "" for a built-in */

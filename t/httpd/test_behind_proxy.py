@@ -99,6 +99,23 @@ def test_defender_signing_out(visitor):
     assert visitor.at_entra(visitor.open(CLOUD + LANDING))
 
 
+def test_the_users_address_may_change(make_httpd, entra):
+    """Defender and mobile networks: request, answer and later pages come from three addresses; form and pages name
+    Defender's host as where they come from."""
+    remote = "RemoteIPHeader X-Forwarded-For\nRemoteIPInternalProxy 127.0.0.1\n"
+    httpd = make_httpd(server=remote, vhost=PROTECTED)
+    httpd.script("env", ENVIRONMENT)
+    person = Visitor(httpd.network, entra)
+    asked = person.open(ORIGIN + LANDING, headers={"X-Forwarded-For": "192.0.2.1"}, follow=False)
+    form = person.answer(asked)
+    form.page_url = CLOUD
+    arrived = person.submit(form, follow=False, headers={"X-Forwarded-For": "198.51.100.2"})
+    assert arrived.status == 303
+    for address in ("203.0.113.3", "2001:db8::4"):
+        page = person.open(ORIGIN + LANDING, initiator=f"{CLOUD}/", headers={"X-Forwarded-For": address})
+        assert page.json["REMOTE_USER"] == "ada@contoso.example" and page.json["REMOTE_ADDR"] == address
+
+
 # --- The application proxy --------------------------------------------------------------------------------
 
 

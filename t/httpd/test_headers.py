@@ -6,6 +6,7 @@ import base64
 import pytest
 
 from client import raw
+from entra import names
 from programs import ENVIRONMENT
 from server import HOST, ORIGIN
 
@@ -29,6 +30,8 @@ VHOST = """
         ProxyPass "${BACKEND}/headers"
         RequestHeader set X-Remote-User "expr=%{REMOTE_USER}"
         RequestHeader set X-Groups "%{ENTRA_GROUPS}e"
+        RequestHeader set X-Surname "%{ENTRA_SURNAME}e"
+        RequestHeader set X-Surname-Expr "expr=%{reqenv:ENTRA_SURNAME}"
         RequestHeader set X-Name "expr=%{base64:%{reqenv:ENTRA_DISPLAYNAME}}"
     </Location>
     SetEnvIf X-Evil (.+) ENTRA_ROLES=$1
@@ -111,6 +114,24 @@ def test_headers_for_a_backend(visitor, backend):
     assert sent["X-Groups"].split(";")[0] == zoe.groups[0]
     assert base64.b64decode(sent["X-Name"]).decode("utf-8") == zoe.display_name
     assert "spoofed" not in str(headers)
+
+
+def test_a_value_with_line_breaks_adds_no_header(visitor, backend):
+    """Row 40: whoever may write his own name in the directory cannot write headers with it, however it is handed on."""
+
+    def change(said):
+        said.attributes = [
+            (name, ["Doe\r\nX-Forged: yes\r\n\r\nGET /forged HTTP/1.1"] if name == names.SURNAME else values)
+            for name, values in said.attributes
+        ]
+
+    visitor.sign_in(f"{ORIGIN}/private", change=change)
+    assert "X-Forged" in visitor.open(f"{ORIGIN}/private").json["ENTRA_SURNAME"]
+    backend.requests.clear()
+    visitor.open(f"{ORIGIN}/headers")
+    [(_, path, headers)] = backend.requests
+    assert path == "/headers" and "X-Forged" not in dict(headers)
+    assert dict(headers)["X-Surname"] == dict(headers)["X-Surname-Expr"] == "Doe  X-Forged: yes    GET /forged HTTP/1.1"
 
 
 def test_variables_made_of_headers(visitor):

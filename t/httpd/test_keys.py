@@ -197,3 +197,21 @@ def saying(audience):
 
     return change
 
+
+
+def test_an_explicit_port_is_kept(make_httpd, signers):
+    """Identifier and reply URL with :443, as some applications are registered: sent, expected and compared as they are."""
+    identifier, reply_url = (f"{ORIGIN}:443/saml/{name}" for name in ("metadata", "acs"))
+    service = Service([Application([identifier], [reply_url], signer=signers[0])])
+    httpd = make_httpd(
+        vhost=f"EntraSAMLEntityID {identifier}\nEntraSAMLReplyURL {reply_url}\n{SECTION}",
+        metadata=service.metadata(service.applications[0]),
+    )
+    httpd.script("env", ENVIRONMENT)
+    httpd.network.places[f"{ORIGIN}:443"] = httpd.network.places[ORIGIN]
+    visitor = Visitor(httpd.network, service)
+    form = visitor.answer(visitor.ask(ENV))
+    assert form.action == reply_url
+    assert visitor.submit(form).json["ENTRA_TENANTID"] == service.tenant.tenant_id
+    other = Visitor(httpd.network, service)
+    refused(httpd, other.sign_in(ENV, change=saying(f"{ORIGIN}/saml/metadata")), "audience")

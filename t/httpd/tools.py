@@ -20,7 +20,7 @@ NAMES = ["localhost", "example.test", "*.example.test", "*.elsewhere.test"]
 MODULES = """
 mpm_{mpm} {cgi} unixd watchdog log_config authn_core authz_core authz_host authz_user access_compat socache_shmcb ssl alias dir
 mime env setenvif headers rewrite include filter proxy proxy_http status actions autoindex expires negotiation
-cache cache_disk
+cache cache_disk remoteip
 """.split()
 
 

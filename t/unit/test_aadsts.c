@@ -15,7 +15,7 @@ static const struct {
 };
 #define N_ROWS (int)(sizeof rows / sizeof rows[0])
 
-/* What ENTRA's error table calls for: each of these has advice. */
+/* What administrators of SAML applications meet: each of these has advice. */
 START_TEST(codes_of_saml_applications)
 {
     static const long codes[] = { 50011,  70001,  700011, 700016, 650056, 65005, 900971, 50105,  50020,  50034, 51004,

@@ -321,6 +321,32 @@ START_TEST(escapes)
 }
 END_TEST
 
+/* Header injection: C0 and DEL in a value never reach what the environment carries. NameID, which no header sees, and
+ * which Entra must recognise, stays as it is beside a claim that says the same. */
+START_TEST(control_characters_become_blanks)
+{
+    static const char *const lines[] = { "Doe\r\nX-Forged: yes" };
+    es_session_claim_t claim;
+    es_session_t session;
+    char octet[4] = "a?b";
+
+    for (int c = 1; c < 256; c++) {
+        octet[1] = (char)c;
+        if (c < 0x20 || c == 0x7f) {
+            ck_assert_str_eq(es_session_escape(octet, unit_pool), "a b");
+        } else if (c != ';' && c != '\\') {
+            ck_assert_str_eq(es_session_escape(octet, unit_pool), octet);
+        }
+    }
+    claims[1].values = lines;
+    fresh.name_id = lines[0];
+    session = read_back(pack());
+    es_session_claim(&claim, &session, 1);
+    ck_assert_str_eq(claim.joined, "Doe  X-Forged: yes");
+    ck_assert_str_eq(session.name_id, lines[0]);
+}
+END_TEST
+
 static es_rv_t judge(apr_time_t created, apr_time_t ends, apr_time_t last_used, apr_time_t now)
 {
     es_why_t why = ES_WHY_INIT;
@@ -426,6 +452,7 @@ Suite *suite_session(void)
     tcase_add_test(record, refuses_another_layout);
     tcase_add_test(record, compares_folded_first);
     tcase_add_test(record, escapes);
+    tcase_add_test(record, control_characters_become_blanks);
     tcase_add_test(judgement, judges_at_the_limits);
     tcase_add_test(judgement, judges_with_the_clock_set_back);
     tcase_add_test(judgement, makes_and_reads_tokens);

@@ -137,3 +137,15 @@ void mes_adopt_all(mes_refresh_t *refresh, apr_pool_t *pool)
     refresh->is_late = is_late;
     refresh->seen = raised;
 }
+
+void mes_adopt_begin(apr_pool_t *pool, server_rec *server)
+{
+    const mes_state_t *state = mes_conf_server(server)->state;
+    apr_pool_t *scratch;
+
+    if (state && state->refresh->raised) {
+        apr_pool_create(&scratch, pool);
+        mes_adopt_all(state->refresh, scratch);
+        apr_pool_destroy(scratch);
+    }
+}

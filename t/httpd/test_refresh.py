@@ -11,6 +11,7 @@ import shutil
 import signal
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -503,6 +504,18 @@ def test_another_child_takes_over(make_httpd, entra, clock):
     until(lambda: len(events(httpd, "taken, signing certificates")) >= 2, "the successor", patience=40)
     everywhere(httpd, lambda: signed_in(httpd, entra))
     assert Path(f"/proc/{httpd.process.pid}").exists()
+
+
+def test_a_child_born_later_begins_with_what_holds(make_httpd, entra, mpm):
+    """And not with what the parent had at its start: here nothing at all."""
+    httpd = wait_ready(make_httpd(mpm=mpm), entra)
+    httpd.log.tolerate("AH00052", "AH01239")
+    for _ in range(3):
+        for child in Path(f"/proc/{httpd.process.pid}/task/{httpd.process.pid}/children").read_text().split():
+            os.kill(int(child), signal.SIGKILL)
+        time.sleep(0.02)
+        with ThreadPoolExecutor(16) as browsers:
+            assert set(browsers.map(lambda _: visitor_of(httpd, entra).open(f"{ORIGIN}/").status, range(32))) == {303}
 
 
 def keeper_among(httpd, children, clock, entra):

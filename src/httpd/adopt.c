@@ -76,7 +76,7 @@ static int catch_up(const mes_refresh_t *refresh, mes_source_t *source, apr_time
     const unsigned edition = atomic_load(&source->shared->edition);
     es_why_t why = ES_WHY_INIT;
 
-    if (now < source->retry && edition == source->complained) {
+    if (now < source->retry && source->retry - now <= RETRY && edition == source->complained) {
         return 0;
     }
     if (adopt(refresh, source, &why, pool) != ES_OK) {

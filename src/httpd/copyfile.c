@@ -37,13 +37,14 @@ es_rv_t mes_copyfile_folder(mes_folder_t **folder, const mes_folder_t *parent, e
         return es_fail(why, ES_CONFIG_STATE, "folder %.500s cannot be opened: %s", opened->name, strerror(errno));
     }
     apr_pool_cleanup_register(pool, opened, close_folder, apr_pool_cleanup_null);
-    if (geteuid() == 0 && fchown(opened->fd, ap_unixd_config.user_id, ap_unixd_config.group_id) != 0) {
-        return es_fail(why, ES_CONFIG_STATE, "folder %.500s cannot be given to the server's user: %s", opened->name,
-                       strerror(errno));
-    }
     if (fstat(opened->fd, &info) != 0 || (info.st_mode & (S_IWGRP | S_IWOTH))) {
         return es_fail(why, ES_CONFIG_STATE, "folder %.500s may be written by others than the server's user",
                        opened->name);
+    }
+    if (geteuid() == 0 && info.st_uid != ap_unixd_config.user_id &&
+        fchown(opened->fd, ap_unixd_config.user_id, ap_unixd_config.group_id) != 0) {
+        return es_fail(why, ES_CONFIG_STATE, "folder %.500s cannot be given to the server's user: %s", opened->name,
+                       strerror(errno));
     }
     *folder = opened;
     return ES_OK;

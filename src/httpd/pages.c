@@ -53,6 +53,7 @@ const char *mes_pages_title(es_rv_t rv)
 {
     switch (rv) {
     case ES_ACCESS_DENIED:
+    case ES_GROUPS_UNKNOWN:
         return "No access";
     case ES_LOGOUT_UNCONFIRMED:
         return "Sign out";

@@ -3,12 +3,12 @@
 
 #include "base/guid.h"
 #include "base/url.h"
+#include "saml/status.h"
 #include "xml/datetime.h"
 #include "xml/xml.h"
 
 #include <apr_strings.h>
 
-#define STATUS_SUCCESS "urn:oasis:names:tc:SAML:2.0:status:Success"
 #define LOGIN_ORIGIN "https://login.microsoftonline.com"
 #define ADDRESS_MAX 2048
 
@@ -76,30 +76,6 @@ static es_rv_t read_request(es_logout_t *made, xmlNodePtr cursor, const xmlNode 
     return cursor ? fail_shape(why, cursor, root) : ES_OK;
 }
 
-/* Both levels of code and the message, as Entra sent them (SAML core 3.2.2.1); NULL for Success. */
-static es_rv_t read_status(const char **failure, const xmlNode *status, es_why_t *why, apr_pool_t *pool)
-{
-    xmlNodePtr code, inner, message;
-    const char *value, *inner_value = NULL, *text = NULL;
-
-    if (es_xml_child(&code, status, ES_NS_PROTOCOL, "StatusCode") != 1) {
-        return es_fail(why, ES_LOGOUT_SHAPE, "Status has no single StatusCode");
-    }
-    value = es_xml_attribute(code, "Value", pool);
-    if (value && strcmp(value, STATUS_SUCCESS) == 0) {
-        return ES_OK;
-    }
-    if (es_xml_child(&inner, code, ES_NS_PROTOCOL, "StatusCode")) {
-        inner_value = es_xml_attribute(inner, "Value", pool);
-    }
-    if (es_xml_child(&message, status, ES_NS_PROTOCOL, "StatusMessage")) {
-        text = es_xml_text(message, pool);
-    }
-    *failure = apr_psprintf(pool, "%.100s%s%.100s: %.600s", value ? value : "without value", inner_value ? ", " : "",
-                            inner_value ? inner_value : "", text ? text : "no message");
-    return ES_OK;
-}
-
 /* SAML core 3.7.2. */
 static es_rv_t read_response(es_logout_t *made, xmlNodePtr cursor, const xmlNode *root, es_why_t *why, apr_pool_t *pool)
 {
@@ -109,7 +85,7 @@ static es_rv_t read_response(es_logout_t *made, xmlNodePtr cursor, const xmlNode
         return fail_shape(why, cursor, root);
     }
     made->in_response_to = es_xml_attribute(root, "InResponseTo", pool);
-    return read_status(&made->failure, status, why, pool);
+    return es_status_read(&made->failure, status, ES_LOGOUT_SHAPE, why, pool);
 }
 
 es_rv_t es_logout_read(es_logout_t **logout, es_bytes_t message, int is_response, es_why_t *why, apr_pool_t *pool)

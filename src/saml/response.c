@@ -3,12 +3,10 @@
 
 #include "base/codec.h"
 #include "saml/encrypted.h"
+#include "saml/status.h"
 #include "xml/datetime.h"
 
-#include <apr_lib.h>
 #include <apr_strings.h>
-
-#define STATUS_SUCCESS "urn:oasis:names:tc:SAML:2.0:status:Success"
 
 /* The children of a Response as far as we look at them (SAML core 3.2.2). */
 typedef struct {
@@ -43,47 +41,13 @@ static es_rv_t read_parts(parts_t *parts, const xmlNode *root, es_why_t *why)
     return ES_OK;
 }
 
-/* A message on one line. Of a long one both ends stay: the code stands in front, and what Microsoft's support asks for
- * at the end. */
-static const char *shorten(const char *message, apr_pool_t *pool)
-{
-    enum { START = 300, END = 250 };
-    char *text = apr_palloc(pool, strlen(message) + 1), *end = text;
-
-    for (; *message; message++) {
-        if (!apr_isspace(*message)) {
-            *end++ = *message;
-        } else if (end > text && end[-1] != ' ') {
-            *end++ = ' ';
-        }
-    }
-    *end = '\0';
-    return end - text <= START + END ? text : apr_psprintf(pool, "%.*s ... %s", START, text, end - END);
-}
-
-/* Codes and message as Entra sent them, the message holding the AADSTS number, trace and correlation ID (SAML core
- * 3.2.2.1). Both levels of code are told: the second is the specific one. */
+/* Entra's answer. Both levels of code are told: the second is the specific one. */
 static es_rv_t check_status(const xmlNode *status, es_why_t *why, apr_pool_t *pool)
 {
-    xmlNodePtr code, inner, message;
-    const char *value, *inner_value = NULL, *text = NULL;
+    const char *failure;
+    es_rv_t rv = es_status_read(&failure, status, ES_RESPONSE_SHAPE, why, pool);
 
-    if (es_xml_child(&code, status, ES_NS_PROTOCOL, "StatusCode") != 1) {
-        return es_fail(why, ES_RESPONSE_SHAPE, "Status has no single StatusCode");
-    }
-    value = es_xml_attribute(code, "Value", pool);
-    if (value && strcmp(value, STATUS_SUCCESS) == 0) {
-        return ES_OK;
-    }
-    if (es_xml_child(&inner, code, ES_NS_PROTOCOL, "StatusCode")) {
-        inner_value = es_xml_attribute(inner, "Value", pool);
-    }
-    if (es_xml_child(&message, status, ES_NS_PROTOCOL, "StatusMessage")) {
-        text = es_xml_text(message, pool);
-    }
-    text = shorten(text ? text : "no message", pool);
-    return es_fail(why, ES_RESPONSE_STATUS, "status %.100s%s%.100s: %s", value ? value : "without value",
-                   inner_value ? ", " : "", inner_value ? inner_value : "", text);
+    return rv == ES_OK && failure ? es_fail(why, ES_RESPONSE_STATUS, "status %s", failure) : rv;
 }
 
 static es_rv_t check_count(const parts_t *parts, const xmlNode *root, int can_decrypt, es_why_t *why)

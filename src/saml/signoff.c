@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "saml/signoff.h"
 
+#include "saml/status.h"
+
 #include "base/codec.h"
 #include "saml/sign.h"
 #include "xml/datetime.h"
@@ -14,8 +16,6 @@
 #include <lasso/xml/saml-2.0/samlp2_logout_response.h>
 #include <lasso/xml/saml-2.0/samlp2_status.h>
 #include <lasso/xml/saml-2.0/samlp2_status_code.h>
-
-#define STATUS_SUCCESS "urn:oasis:names:tc:SAML:2.0:status:Success"
 
 es_rv_t es_signoff_init(es_why_t *why)
 {
@@ -104,6 +104,6 @@ es_rv_t es_signoff_response(const char **url, const es_signoff_t *signoff, const
     response->Issuer = make_name(signoff->entity_id, NULL);
     response->Status = (LassoSamlp2Status *)lasso_samlp2_status_new();
     response->Status->StatusCode = (LassoSamlp2StatusCode *)lasso_samlp2_status_code_new();
-    response->Status->StatusCode->Value = g_strdup(STATUS_SUCCESS);
+    response->Status->StatusCode->Value = g_strdup(ES_STATUS_SUCCESS);
     return make_url(url, node, "SAMLResponse", signoff, relay_state, why, pool);
 }

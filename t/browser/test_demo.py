@@ -232,8 +232,9 @@ def test_a_tile_of_my_apps(site, new_browser, without_sign_on_url, picture):
     arrive(browser, f"{site.url}public", "Welcome, Ben Okafor")
     assert logged(site, "reason=launch-asked", "ada@contoso.example")
 
-    # Signed out here, Entra is asked, and names whoever is signed in there.
+    # Signed out here (and thereby at Entra), Entra is asked, and names whoever has signed in there since.
     sign_out(browser, site)
+    sign_in_at_entra(browser, site, "ada")
     open_tile(browser, site)
     arrive(browser, f"{site.url}public", "Welcome, Ada Lovelace")
     picture(browser, "8-from-a-tile")

@@ -135,6 +135,7 @@ def test_who_is_in_too_many_groups(httpd, people, path):
 def test_the_page_says_what_to_do(httpd, people):
     page = people["otto"].open(f"{ENV}/name")
     httpd.refused(page, "groups-unknown")
+    assert page.html.findtext(".//h1") == "No access"
     assert "in too many" in page.words and "Ask your administrator" in page.words
     [line] = httpd.log.find("groups-unknown")
     assert "claim groups is unknown, Entra sent groups.link" in line and "app roles" in line

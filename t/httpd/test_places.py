@@ -165,7 +165,7 @@ def mount(httpd):
 def test_a_full_file_system(httpd, mount):
     world = mount("4m")
     assert_does_not_start(httpd, f"no room for the {SIZE} octets of ", "/entra_saml.seg: No space left on device")
-    assert world.do("ls").split() == ["key"], "what could not be made is not left half made"
+    assert world.do("ls").split() == ["key", "metadata"], "what could not be made is not left half made"
 
 
 def test_a_file_system_too_full_for_a_key(httpd, mount):
@@ -195,7 +195,7 @@ def test_no_room_for_another_size(httpd, mount, visitor):
     httpd.stop()
     httpd.configure(server="EntraSAMLSharedMemory 9M")
     assert_does_not_start(httpd, "entra_saml.seg.new: No space left on device", f"stay in the old file of {SIZE} octets")
-    assert world.do("ls").split() == ["entra_saml.seg", "key"]
+    assert world.do("ls").split() == ["entra_saml.seg", "key", "metadata"]
     httpd.configure(server="")
     httpd.start()
     assert visitor.open(ENV).status == 200
@@ -235,7 +235,8 @@ def unprivileged(httpd):
 
 
 def test_no_permission(unprivileged):
-    """The key is root's; there is none, in a folder of root's; there is one, and the segment is not to be made."""
+    """The key is root's; there is none, in a folder of root's; there is one, and neither the copies of
+    the metadata nor the segment can be made."""
     httpd = unprivileged
     key = httpd.root / "state" / "key"
     assert_does_not_start(httpd, "/key cannot be made: Permission denied")
@@ -243,6 +244,11 @@ def test_no_permission(unprivileged):
     key.chmod(0o600)
     assert_does_not_start(httpd, "/key cannot be opened: Permission denied")
     shutil.chown(key, httpd.tools.user)
+    assert_does_not_start(httpd, "/metadata cannot be made: Permission denied")
+    copies = httpd.root / "state" / "metadata"
+    copies.mkdir(0o700)
+    assert_does_not_start(httpd, "/metadata cannot be opened: Permission denied")
+    shutil.chown(copies, httpd.tools.user)
     assert_does_not_start(httpd, "cannot open ", "/entra_saml.seg: Permission denied")
     segment(httpd).touch(0o600)
     assert_does_not_start(httpd, "cannot open ", "/entra_saml.seg: Permission denied")

@@ -53,7 +53,7 @@ def assert_tidy(httpd, mebibytes):
     info = state(httpd).stat()
     assert info.st_size == mebibytes * MIB and info.st_blocks * 512 >= info.st_size
     assert stat.S_IMODE(info.st_mode) == 0o600 and info.st_uid == os.geteuid()
-    assert sorted(os.listdir(httpd.root / "state")) == ["entra_saml.seg", "key"]
+    assert sorted(os.listdir(httpd.root / "state")) == ["entra_saml.seg", "key", "metadata"]
 
 
 def test_a_graceful_restart_keeps_the_size(httpd, visitor):

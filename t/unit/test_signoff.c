@@ -174,7 +174,7 @@ END_TEST
 #define ROUNDS 300
 
 typedef struct {
-    char id[8];
+    char id[16];
     const char *expected; /* what one thread alone gets */
     int mismatches;
 } worker_t;

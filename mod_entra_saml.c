@@ -45,6 +45,9 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_check_config(mes_judge_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(mes_state_open, NULL, NULL, APR_HOOK_MIDDLE);
 
+    /* Before mod_watchdog starts its threads, one of which does the same from then on. */
+    ap_hook_child_init(mes_adopt_begin, NULL, NULL, APR_HOOK_REALLY_FIRST);
+
     /* Before any hook can read a header that looks like ours; `RequestHeader … early` of mod_headers comes after. */
     ap_hook_post_read_request(mes_guard_headers, NULL, NULL, APR_HOOK_REALLY_FIRST);
 

@@ -17,6 +17,11 @@ apr_time_t es_schedule_next(apr_time_t now, apr_interval_time_t interval, unsign
     return now + wait - wait / 10 + wait / 5 * (apr_interval_time_t)(chance % 1001) / 1000;
 }
 
+int es_schedule_is_due(apr_time_t now, apr_time_t due, apr_interval_time_t most)
+{
+    return now >= due || due - now > most;
+}
+
 /* A clock that was set back must not silence it for long. */
 int es_schedule_may_ask(apr_time_t now, apr_time_t asked)
 {

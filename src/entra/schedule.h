@@ -16,6 +16,10 @@
  * moves the time by up to a tenth to both sides, so that many servers and connections do not come at once. */
 apr_time_t es_schedule_next(apr_time_t now, apr_interval_time_t interval, unsigned failures, unsigned chance);
 
+/* Has the time `due` come, which was at most `most` ahead when it was set? After a clock was set back, one that seems to be
+ * farther away has. */
+int es_schedule_is_due(apr_time_t now, apr_time_t due, apr_interval_time_t most);
+
 /* May an unknown key ask, when one last did at `asked` (0: never)? */
 int es_schedule_may_ask(apr_time_t now, apr_time_t asked);
 

@@ -10,8 +10,6 @@
 #include "saml/logout.h"
 #include "session/leaving.h"
 
-#define URL_MAX 2048 /* as for the sign-on: what every browser, proxy and Entra takes */
-
 /* Whoever signs out and in again within a minute has lost no cookie. */
 static void forget_visits(es_answer_t *answer, const es_flow_t *flow)
 {
@@ -89,7 +87,7 @@ static es_rv_t ask_entra(const char **location, const es_flow_t *flow, const es_
     const char *url;
     es_rv_t rv = write_request(&url, flow, session, landing ? landing : "", why);
 
-    if (rv == ES_OK && landing && strlen(url) > URL_MAX) {
+    if (rv == ES_OK && landing && strlen(url) > ES_REQUEST_URL_MAX) {
         rv = write_request(&url, flow, session, "", why);
     }
     if (rv == ES_OK) {

@@ -76,7 +76,7 @@ static int catch_up(const mes_refresh_t *refresh, mes_source_t *source, apr_time
     const unsigned edition = atomic_load(&source->shared->edition);
     es_why_t why = ES_WHY_INIT;
 
-    if (now < source->retry && edition == source->complained) {
+    if (now < source->retry && source->retry - now <= RETRY && edition == source->complained) {
         return 0;
     }
     if (adopt(refresh, source, &why, pool) != ES_OK) {
@@ -136,4 +136,16 @@ void mes_adopt_all(mes_refresh_t *refresh, apr_pool_t *pool)
     }
     refresh->is_late = is_late;
     refresh->seen = raised;
+}
+
+void mes_adopt_begin(apr_pool_t *pool, server_rec *server)
+{
+    const mes_state_t *state = mes_conf_server(server)->state;
+    apr_pool_t *scratch;
+
+    if (state && state->refresh->raised) {
+        apr_pool_create(&scratch, pool);
+        mes_adopt_all(state->refresh, scratch);
+        apr_pool_destroy(scratch);
+    }
 }

@@ -5,6 +5,8 @@
  */
 #include "httpd/mes.h"
 
+#include "base/url.h"
+
 #include <apr_lib.h>
 #include <apr_strings.h>
 #include <limits.h>
@@ -32,6 +34,8 @@ typedef struct {
     es_rv_t fault; /* of pairs: what is wrong with a line */
     es_rv_t (*check)(const mes_value_t *value, es_why_t *why, apr_pool_t *pool); /* of pairs, lists: all so far */
 } row_t;
+
+#define ADDRESS_MAX 2048
 
 #define SECONDS(n) ((apr_int64_t)(n)*APR_USEC_PER_SEC)
 #define HOURS(n) SECONDS((n)*3600)
@@ -241,14 +245,25 @@ static es_rv_t check_aliases(const mes_value_t *value, es_why_t *why, apr_pool_t
     return es_claims_check_aliases(aliases, count, why);
 }
 
+/* No name and password: the address stands in the log. */
+static int is_address(const char *text, apr_pool_t *pool)
+{
+    es_why_t ignored = ES_WHY_INIT; /* speaks of return addresses */
+    es_url_t url;
+
+    return es_url_read(&url, text, ADDRESS_MAX, &ignored, pool) == ES_OK && url.host && !url.user && !url.fragment;
+}
+
 /* A file's path, or an https address: integrity of the latter comes from TLS alone. */
 static es_rv_t set_source(mes_value_t *value, const cmd_parms *cmd, const char *text, es_why_t *why)
 {
     if (strncasecmp(text, "https://", 8) == 0) {
         value->text = apr_pstrdup(cmd->pool, text);
-        return text[8] && !text[strcspn(text, " \t#")]
+        return is_address(text, cmd->temp_pool)
                    ? ES_OK
-                   : es_fail(why, ES_CONFIG_VALUE, "\"%.200s\" is not an address", text);
+                   : es_fail(why, ES_CONFIG_VALUE,
+                             "%.100s is not https://HOST[:PORT]/PATH, without user name, password or fragment",
+                             cmd->cmd->name);
     }
     if (strstr(text, "://")) {
         return es_fail(why, ES_CONFIG_VALUE, "\"%.200s\" is not https: anybody on the way could change the keys", text);

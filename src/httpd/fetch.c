@@ -108,6 +108,7 @@ static int set_up(CURL *curl, const mes_source_t *source, transfer_t *transfer)
            !curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "https") &&
            !curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L) &&
            !curl_easy_setopt(curl, CURLOPT_PROXY, source->proxy ? source->proxy : "") &&
+           !curl_easy_setopt(curl, CURLOPT_NOPROXY, "") && /* of the environment: past the proxy neither */
            !curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 1L) && !curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L) &&
            !curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) &&
            (!authorities.data || (!curl_easy_setopt(curl, CURLOPT_CAPATH, NULL) &&

@@ -161,7 +161,6 @@ struct mes_site_t {
     apr_size_t response_limit;
 };
 
-/* A file whole, NUL behind it; `fault` for anything that prevents it. */
 /* The largest metadata document; Microsoft's own have some 30 KiB. */
 #define MES_METADATA_MAX (4 * 1024 * 1024)
 
@@ -180,6 +179,7 @@ es_rv_t mes_judge_check_shared(const mes_server_t *conf, const mes_site_t *site,
  * pool. What directives name is read once, by judge.c's prepare. */
 es_rv_t mes_judge_make_site(const mes_site_t **site, const mes_server_t *conf, es_bytes_t document,
                             const mes_state_t *state, es_why_t *why, apr_pool_t *pool);
+/* A file whole, NUL behind it; `fault` for anything that prevents it. */
 es_rv_t mes_judge_read_file(es_bytes_t *content, const char *path, apr_size_t limit, es_rv_t fault, es_why_t *why,
                             apr_pool_t *pool);
 int mes_judge_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server);
@@ -193,6 +193,9 @@ es_shm_t *mes_state_shm(void);
 /* After the state is open: metadata from the copies, and whoever looks after it from then on. ES_CONFIG_STATE,
  * ES_CONFIG_WATCHDOG. */
 es_rv_t mes_refresh_start(mes_refresh_t *refresh, es_why_t *why, apr_pool_t *pconf, apr_pool_t *ptemp);
+/* A child that is born after the start, before it has threads: what holds now takes the place of what the parent began
+ * with, so that not one request meets a key that was withdrawn, or no metadata. */
+void mes_adopt_begin(apr_pool_t *pchild, server_rec *main_server);
 /* A response was signed by a key that the host's metadata does not have. Any thread. */
 void mes_refresh_ask(const mes_server_t *conf, apr_time_t now);
 

@@ -175,6 +175,14 @@ static void warn_of_expiry(const mes_source_t *source, apr_time_t now, apr_pool_
     es_slot_give_back(edition);
 }
 
+/* A copy from before the clock was set back says when it was fetched, too: that is no reason to wait for years. */
+static int is_due(const mes_source_t *source, apr_time_t now)
+{
+    const apr_interval_time_t most = source->is_file ? LOOK : source->interval + source->interval / 5;
+
+    return es_schedule_is_due(now, atomic_load(&source->shared->due), most);
+}
+
 /* What somebody waits for comes first. */
 static void look_after_all(const mes_refresh_t *refresh, apr_pool_t *pool)
 {
@@ -188,7 +196,7 @@ static void look_after_all(const mes_refresh_t *refresh, apr_pool_t *pool)
             if (is_second) {
                 warn_of_expiry(source, now, pool);
             }
-            if (!atomic_load(&source->shared->is_wanted) && (!is_second || now < atomic_load(&source->shared->due))) {
+            if (!atomic_load(&source->shared->is_wanted) && (!is_second || !is_due(source, now))) {
                 continue;
             }
             if (source->is_file) {

@@ -1,29 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "saml/logout.h"
 
+#include "base/guid.h"
 #include "base/url.h"
 #include "saml/status.h"
 #include "xml/datetime.h"
 #include "xml/xml.h"
 
-#include <apr_lib.h>
 #include <apr_strings.h>
 
 #define LOGIN_ORIGIN "https://login.microsoftonline.com"
-#define URL_MAX 2048
-#define TENANT_LEN 36 /* a GUID */
-
-/* Takes the next child when it is {ns}name. */
-static xmlNodePtr take(xmlNodePtr *cursor, const char *ns, const char *name)
-{
-    xmlNodePtr node = *cursor;
-
-    if (!es_xml_is(node, ns, name)) {
-        return NULL;
-    }
-    *cursor = es_xml_next(node);
-    return node;
-}
+#define ADDRESS_MAX 2048
 
 static es_rv_t fail_shape(es_why_t *why, const xmlNode *node, const xmlNode *parent)
 {
@@ -45,7 +32,7 @@ static es_rv_t read_time(apr_time_t *out, const xmlNode *root, const char *name,
 static es_rv_t read_head(es_logout_t *made, xmlNodePtr *cursor, const xmlNode *root, es_why_t *why, apr_pool_t *pool)
 {
     const char *version = es_xml_attribute(root, "Version", pool);
-    xmlNodePtr issuer = take(cursor, ES_NS_ASSERTION, "Issuer");
+    xmlNodePtr issuer = es_xml_take(cursor, ES_NS_ASSERTION, "Issuer");
 
     if (!version || strcmp(version, "2.0") != 0) {
         return es_fail(why, ES_LOGOUT_SHAPE, "the message has version %.20s", version ? version : "none");
@@ -58,14 +45,14 @@ static es_rv_t read_head(es_logout_t *made, xmlNodePtr *cursor, const xmlNode *r
         return fail_shape(why, es_xml_first(issuer), issuer);
     }
     made->destination = es_xml_attribute(root, "Destination", pool);
-    take(cursor, ES_NS_PROTOCOL, "Extensions");
+    es_xml_take(cursor, ES_NS_PROTOCOL, "Extensions");
     return read_time(&made->issue_instant, root, "IssueInstant", why, pool);
 }
 
 /* SAML core 3.7.1. */
 static es_rv_t read_request(es_logout_t *made, xmlNodePtr cursor, const xmlNode *root, es_why_t *why, apr_pool_t *pool)
 {
-    xmlNodePtr node = take(&cursor, ES_NS_ASSERTION, "NameID");
+    xmlNodePtr node = es_xml_take(&cursor, ES_NS_ASSERTION, "NameID");
 
     if (xmlHasProp(root, BAD_CAST "NotOnOrAfter") &&
         read_time(&made->not_on_or_after, root, "NotOnOrAfter", why, pool) != ES_OK) {
@@ -77,7 +64,7 @@ static es_rv_t read_request(es_logout_t *made, xmlNodePtr cursor, const xmlNode 
                        : cursor ? (const char *)cursor->name
                                 : "nothing");
     }
-    while ((node = take(&cursor, ES_NS_PROTOCOL, "SessionIndex")) != NULL) {
+    while ((node = es_xml_take(&cursor, ES_NS_PROTOCOL, "SessionIndex")) != NULL) {
         const char *index = es_xml_text(node, pool);
 
         if (!index || made->n_indexes == ES_LOGOUT_INDEXES) {
@@ -92,7 +79,7 @@ static es_rv_t read_request(es_logout_t *made, xmlNodePtr cursor, const xmlNode 
 /* SAML core 3.7.2. */
 static es_rv_t read_response(es_logout_t *made, xmlNodePtr cursor, const xmlNode *root, es_why_t *why, apr_pool_t *pool)
 {
-    const xmlNode *status = take(&cursor, ES_NS_PROTOCOL, "Status");
+    const xmlNode *status = es_xml_take(&cursor, ES_NS_PROTOCOL, "Status");
 
     if (!status || cursor) {
         return fail_shape(why, cursor, root);
@@ -132,24 +119,18 @@ es_rv_t es_logout_read(es_logout_t **logout, es_bytes_t message, int is_response
     return ES_OK;
 }
 
-/* The tenant's GUID in an issuer https://HOST/<tenant>/; NULL where it has none. */
+/* The tenant's GUID in an issuer https://HOST/<tenant>/, as it is written; NULL where it has none. */
 static const char *tenant_of(const char *issuer, apr_pool_t *pool)
 {
     const apr_size_t len = strlen(issuer);
-    const char *tenant = len > TENANT_LEN + 2 ? issuer + len - TENANT_LEN - 1 : NULL;
-    int i;
+    const char *slash = len > ES_GUID_LEN + 2 ? issuer + len - ES_GUID_LEN - 2 : NULL;
+    const char *tenant;
 
-    if (!tenant || tenant[-1] != '/' || issuer[len - 1] != '/') {
+    if (!slash || slash[0] != '/' || issuer[len - 1] != '/') {
         return NULL;
     }
-    for (i = 0; i < TENANT_LEN; i++) {
-        const int is_dash = i == 8 || i == 13 || i == 18 || i == 23;
-
-        if (is_dash ? tenant[i] != '-' : !apr_isxdigit(tenant[i])) {
-            return NULL;
-        }
-    }
-    return apr_pstrmemdup(pool, tenant, TENANT_LEN);
+    tenant = apr_pstrmemdup(pool, slash + 1, ES_GUID_LEN);
+    return es_guid_read(tenant, pool) ? tenant : NULL;
 }
 
 int es_logout_is_from(const es_logout_t *logout, const es_logout_expected_t *expected, apr_pool_t *pool)
@@ -168,7 +149,7 @@ int es_logout_is_from(const es_logout_t *logout, const es_logout_expected_t *exp
     if (strcmp(issuer, apr_pstrcat(pool, origin, "/", tenant, "/", NULL)) == 0) {
         return 1;
     }
-    return es_url_read(&sso, expected->sso_url, URL_MAX, &ignored, pool) == ES_OK &&
+    return es_url_read(&sso, expected->sso_url, ADDRESS_MAX, &ignored, pool) == ES_OK &&
            (origin = es_url_origin(&sso, pool)) != NULL &&
            strcmp(issuer, apr_pstrcat(pool, origin, "/", tenant, "/", NULL)) == 0;
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Everything we send; the only caller of lasso. lasso writes the AuthnRequest once at start for each thing it can ask,
- * and it is deflated then;
- * each request only changes its ID and IssueInstant.
+ * What a sign-on sends, and our metadata. lasso writes the AuthnRequest once for each thing it can ask, and it is deflated
+ * then; each request only changes its ID and IssueInstant.
  */
 #ifndef ES_REQUEST_H
 #define ES_REQUEST_H

@@ -6,9 +6,8 @@
  *   | flags 1 | started 4 | connection 16 | request ID 16 | binding 16 | session 32, or nothing | landing … |
  *
  * Flags: bits 0 and 1 the round, bit 2 whether a session follows, bit 3 asked with ForceAuthn, bit 4 with IsPassive.
- * Started is in Unix seconds, the most significant
- * octet first. The landing has no NUL; it ends where the octets end. With a landing of 700 octets and a session this is
- * 785 octets, 801 sealed, 1,068 characters: the rest of 2,048 is for Entra's address and the AuthnRequest.
+ * Started is in Unix seconds, the most significant octet first. The landing has no NUL; it ends where the octets end.
+ * With a landing of 700 octets and a session this is 785 octets, 801 sealed, 1,068 characters: the rest of 2,048 is for Entra's address and the AuthnRequest.
  *
  * The layout's version is in the label, which the seal authenticates: another version's does not open.
  */

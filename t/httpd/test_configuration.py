@@ -137,6 +137,10 @@ BROKEN = {
         {"entra": "EntraSAMLMetadata http://login.microsoftonline.com/x"},
     ),
     "metadata by nothing": ("EntraSAMLMetadata", "config-value", SECTION, {"entra": "EntraSAMLMetadata https://"}),
+    "metadata with a password": ("EntraSAMLMetadata", "config-value", SECTION, {"entra": "EntraSAMLMetadata https://a:b@example.org/x"}),
+    "metadata with a fragment": ("EntraSAMLMetadata", "config-value", SECTION, {"entra": "EntraSAMLMetadata https://example.org/#x"}),
+    "metadata of no port": ("EntraSAMLMetadata", "config-value", SECTION, {"entra": "EntraSAMLMetadata https://example.org:99999/x"}),
+    "metadata of no host": ("EntraSAMLMetadata", "config-value", SECTION, {"entra": "EntraSAMLMetadata https:///x"}),
     "no application": ("EntraSAMLTenant", "metadata-missing", SECTION, {"entra": f"EntraSAMLTenant {TENANT}"}),
     "no tenant": ("EntraSAMLApplication", "metadata-missing", SECTION, {"entra": f"EntraSAMLApplication {TENANT}"}),
     "odd application": (

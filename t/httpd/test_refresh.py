@@ -4,159 +4,39 @@
 Row 1, 2: a certificate that rolls over needs neither restart nor hand.
 """
 
-import datetime
 import os
 import re
-import shutil
 import signal
-import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import hashes
 
 from client import Form
-from clock import Clock
-from entra import Application, Entra, Signer
-from entra.publication import Publication
-from people import EXTRA_CLAIMS, USERS
-from server import ORIGIN, Httpd
-from visitor import Visitor
-
-HOUR = 3600
-LATER = HOUR * 6 // 5  # beyond the tenth by which a fetch may come late
-PATIENCE = 10
-SECTION = """
-    <Location "/">
-        AuthType entra-saml
-        Require valid-user
-    </Location>
-    <Location "/free">
-        AuthType None
-        Require all granted
-    </Location>
-"""
-BY_FILE = '    EntraSAMLMetadata "${ROOT}/entra.xml"'
-BY_ADDRESS = """
-    EntraSAMLMetadata "${ADDRESS}"
-    EntraSAMLMetadataCAFile "${ROOT}/authority.pem"
-"""
-
-
-@pytest.fixture(scope="module")
-def clock():
-    folder = Path(tempfile.mkdtemp(prefix="es-clock-"))
-    folder.chmod(0o755)
-    yield Clock(folder)
-    shutil.rmtree(folder)
-
-
-@pytest.fixture(scope="module")
-def microsoft(keys):
-    """The lookalike on https; its documents name an endpoint that nobody follows."""
-    tenant, signer = keys
-    application = Application([f"{ORIGIN}/saml/metadata"], [f"{ORIGIN}/saml/acs"], extra_claims=EXTRA_CLAIMS, signer=signer)
-    with Entra([application], tenant=tenant, users=USERS) as running:
-        yield running
-
-
-@pytest.fixture
-def entra(microsoft, keys):
-    """As it was: every test finds it well, and nothing fetched."""
-    microsoft.publication = Publication()
-    microsoft.skew = datetime.timedelta()
-    microsoft.tenant = keys[0]
-    microsoft.applications[0].signer = keys[1]
-    microsoft.applications[0].standby = []
-    return microsoft
-
-
-@pytest.fixture
-def make_httpd(servers, tools, entra, clock):
-    made = []
-
-    def make(start=True, entra_lines=BY_ADDRESS, mpm="event", **options):
-        clock.reset()
-        httpd = Httpd(
-            tools,
-            mpm=mpm,
-            entra=entra_lines,
-            vhost=SECTION,
-            define={"ADDRESS": entra.metadata_url(entra.applications[0])},
-            environment=clock.environment,
-            **options,
-        )
-        entra.authority.write(httpd.root / "authority.pem")
-        httpd.page("index.html", "in")
-        servers.append(httpd)
-        made.append(httpd)
-        return httpd.start() if start else httpd
-
-    yield make
-    for httpd in made:
-        httpd.log.tolerate("AH00052")
-        httpd.stop()
-
-
-@pytest.fixture(params=["event", "prefork"])
-def mpm(request):
-    return request.param
-
-
-def until(condition, what, patience=PATIENCE):
-    deadline = time.monotonic() + patience
-    while time.monotonic() < deadline:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"in vain waited for {what}")
-
-
-def pass_time(entra, clock, seconds):
-    """Here and at Microsoft."""
-    clock.advance(seconds)
-    entra.skew = datetime.timedelta(seconds=clock.ahead)
-
-
-def events(httpd, words):
-    return [line for line in httpd.log.new() if words in line]
-
-
-def visitor_of(httpd, entra):
-    return Visitor(httpd.network, entra)
-
-
-def wait_ready(httpd, entra):
-    """The first fetch takes a moment."""
-    until(lambda: visitor_of(httpd, entra).open(f"{ORIGIN}/").status == 303, "the first metadata")
-    everywhere(httpd, lambda: visitor_of(httpd, entra).open(f"{ORIGIN}/").status == 303)
-    return httpd
-
-
-def everywhere(httpd, condition):
-    """So often in a row that every child was asked. One that is a moment behind may say that it does not know a key."""
-    httpd.log.tolerate("signature-key-unknown")
-    in_a_row = 0
-    deadline = time.monotonic() + PATIENCE
-    while in_a_row < 12:
-        in_a_row = in_a_row + 1 if condition() else 0
-        assert time.monotonic() < deadline, "some child does not follow"
-
-
-def roll_over(entra, with_old=True):
-    old = entra.applications[0].signer
-    entra.applications[0].signer = Signer()
-    entra.applications[0].standby = [old] if with_old else []
-
-
-def signed_in(httpd, entra):
-    return visitor_of(httpd, entra).sign_in(f"{ORIGIN}/").text == "in"
-
-
-def copies(httpd):
-    return list((httpd.root / "state" / "metadata").iterdir())
+from entra import Signer
+from refreshing import (
+    BY_ADDRESS,
+    BY_FILE,
+    HOUR,
+    LATER,
+    clock,
+    copies,
+    entra,
+    events,
+    everywhere,
+    make_httpd,
+    microsoft,
+    mpm,
+    pass_time,
+    roll_over,
+    signed_in,
+    until,
+    visitor_of,
+    wait_ready,
+)
+from server import ORIGIN
 
 
 # --- first start ------------------------------------------------------------------------------------------
@@ -418,10 +298,23 @@ def test_no_proxy_of_the_environment(make_httpd, entra, clock):
 
 
 def test_a_proxy_that_is_not_there(make_httpd, entra):
-    httpd = make_httpd(entra_lines=BY_ADDRESS + "    EntraSAMLMetadataProxy http://127.0.0.1:9")
+    """What the environment says of hosts without a proxy counts as little as its proxies."""
+    httpd = make_httpd(start=False, entra_lines=BY_ADDRESS + "    EntraSAMLMetadataProxy http://127.0.0.1:9")
+    httpd.environment["no_proxy"] = "127.0.0.1"
+    httpd.start()
     until(lambda: httpd.log.find("metadata-unreachable"), "the log line")
     httpd.expect("metadata-unreachable", 1)
     assert entra.publication.fetches == []
+
+
+def test_a_clock_set_back(make_httpd, entra, clock):
+    """The next fetch was due by the wrong clock."""
+    wait_ready(make_httpd(), entra)
+    pass_time(entra, clock, 20 * HOUR)
+    until(lambda: len(entra.publication.fetches) == 2, "the fetch by the wrong clock")
+    time.sleep(1)  # it ends by that clock, too
+    pass_time(entra, clock, -20 * HOUR)
+    until(lambda: len(entra.publication.fetches) == 3, "the fetch by the right one")
 
 
 # --- an unknown key ---------------------------------------------------------------------------------------
@@ -503,6 +396,18 @@ def test_another_child_takes_over(make_httpd, entra, clock):
     until(lambda: len(events(httpd, "taken, signing certificates")) >= 2, "the successor", patience=40)
     everywhere(httpd, lambda: signed_in(httpd, entra))
     assert Path(f"/proc/{httpd.process.pid}").exists()
+
+
+def test_a_child_born_later_begins_with_what_holds(make_httpd, entra, mpm):
+    """And not with what the parent had at its start: here nothing at all."""
+    httpd = wait_ready(make_httpd(mpm=mpm), entra)
+    httpd.log.tolerate("AH00052", "AH01239")
+    for _ in range(3):
+        for child in Path(f"/proc/{httpd.process.pid}/task/{httpd.process.pid}/children").read_text().split():
+            os.kill(int(child), signal.SIGKILL)
+        time.sleep(0.02)
+        with ThreadPoolExecutor(16) as browsers:
+            assert set(browsers.map(lambda _: visitor_of(httpd, entra).open(f"{ORIGIN}/").status, range(32))) == {303}
 
 
 def keeper_among(httpd, children, clock, entra):

@@ -54,6 +54,18 @@ START_TEST(asking)
 }
 END_TEST
 
+/* As late as a fetch can be put off, and not a moment later: what is farther away was set by a clock that went wrong. */
+START_TEST(due)
+{
+    ck_assert(es_schedule_is_due(NOW, NOW, HOUR));
+    ck_assert(es_schedule_is_due(NOW, 0, HOUR));
+    ck_assert(!es_schedule_is_due(NOW, NOW + 1, HOUR));
+    ck_assert(!es_schedule_is_due(NOW, NOW + HOUR, HOUR));
+    ck_assert(es_schedule_is_due(NOW, NOW + HOUR + 1, HOUR));
+    ck_assert(es_schedule_is_due(NOW, NOW + 24 * 365 * HOUR, HOUR));
+}
+END_TEST
+
 Suite *suite_schedule(void)
 {
     Suite *suite = suite_create("schedule");
@@ -62,5 +74,6 @@ Suite *suite_schedule(void)
     tcase_add_test(tc, jitter);
     tcase_add_test(tc, back_off);
     tcase_add_test(tc, asking);
+    tcase_add_test(tc, due);
     return suite;
 }

@@ -178,5 +178,7 @@ int mes_gate_signon(request_rec *r)
     } else {
         es_fail(&why, ES_SESSION_NONE, "the rules ask to sign in anew");
     }
-    return mes_io_refuse(r, site, &why, MES_OFFER_SIGN_IN);
+    return mes_io_refuse(r, site, &why,
+                         mes_request_location(r)->value[MES_FRESH_SIGN_IN].number ? MES_OFFER_SIGN_IN_ANEW
+                                                                                  : MES_OFFER_SIGN_IN);
 }

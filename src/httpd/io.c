@@ -194,14 +194,21 @@ static int send_page(request_rec *r, const mes_site_t *site, int status, const m
     return send_body(r, status, "text/html; charset=utf-8", mes_pages_make(page, site, r->pool));
 }
 
+/* Where a sign-in that is enough here begins. */
+static const char *login_of(const request_rec *r, const mes_site_t *site)
+{
+    return mes_request_location(r)->value[MES_FRESH_SIGN_IN].number
+               ? apr_pstrcat(r->pool, site->connection->login_url, "?fresh=1", NULL)
+               : site->connection->login_url;
+}
+
 static int send_json(request_rec *r, const mes_site_t *site, int status, const es_reason_t *reason,
                      const char *reference)
 {
     apr_pool_t *pool = r->pool;
-    const char *sign_in =
-        status == HTTP_UNAUTHORIZED
-            ? apr_pstrcat(pool, ",\"sign_in\":", es_codec_json(site->connection->login_url, pool), NULL)
-            : "";
+    const char *sign_in = status == HTTP_UNAUTHORIZED
+                              ? apr_pstrcat(pool, ",\"sign_in\":", es_codec_json(login_of(r, site), pool), NULL)
+                              : "";
     const char *body = apr_pstrcat(pool, "{\"error\":", es_codec_json(reason->code, pool),
                                    ",\"message\":", es_codec_json(reason->text, pool),
                                    ",\"reference\":", es_codec_json(reference, pool), sign_in, "}\n", NULL);
@@ -228,7 +235,7 @@ static int refuse(request_rec *r, const mes_site_t *site, const es_why_t *why, m
 
     if (status == HTTP_UNAUTHORIZED && site) {
         apr_table_setn(r->err_headers_out, "WWW-Authenticate",
-                       apr_pstrcat(r->pool, "EntraSAML login=\"", site->connection->login_url, "\"", NULL));
+                       apr_pstrcat(r->pool, "EntraSAML login=\"", login_of(r, site), "\"", NULL));
     }
     if (status == HTTP_SERVICE_UNAVAILABLE) {
         apr_table_setn(r->err_headers_out, "Retry-After", "60");

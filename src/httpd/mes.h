@@ -258,7 +258,13 @@ es_visitor_t mes_request_visitor(const request_rec *r);
 /* ---- the outside: io.c, body.c, pages.c ---------------------------------------------------------------------- */
 
 /* What a page offers its reader. */
-typedef enum { MES_OFFER_NONE, MES_OFFER_AGAIN, MES_OFFER_SIGN_IN, MES_OFFER_SIGN_OUT } mes_offer_t;
+typedef enum {
+    MES_OFFER_NONE,
+    MES_OFFER_AGAIN,
+    MES_OFFER_SIGN_IN,
+    MES_OFFER_SIGN_IN_ANEW,
+    MES_OFFER_SIGN_OUT
+} mes_offer_t;
 
 /* Configuration: an error, or a note, about a directive (or none), on stderr as httpd's own. */
 void mes_io_config_error(const es_why_t *why, const ap_directive_t *at);

@@ -103,14 +103,15 @@ static const char *return_query(const char *address, const mes_site_t *site, apr
 const char *mes_pages_action(mes_offer_t offer, const char *landing, const mes_site_t *site, apr_pool_t *pool)
 {
     const char *login = site->connection->login_path;
+    const char *page = landing ? es_codec_url_encode(landing, pool) : NULL;
 
     switch (offer) {
     case MES_OFFER_AGAIN:
         return make_link("Try again", site->connection->default_page, pool);
     case MES_OFFER_SIGN_IN:
-        return make_link(
-            "Sign in", landing ? apr_pstrcat(pool, login, "?return=", es_codec_url_encode(landing, pool), NULL) : login,
-            pool);
+        return make_link("Sign in", page ? apr_pstrcat(pool, login, "?return=", page, NULL) : login, pool);
+    case MES_OFFER_SIGN_IN_ANEW:
+        return make_link("Sign in", apr_pstrcat(pool, login, "?fresh=1", page ? "&return=" : NULL, page, NULL), pool);
     case MES_OFFER_SIGN_OUT:
         return apr_pstrcat(pool, "<form method=\"post\" action=\"", es_codec_html(site->connection->logout_path, pool),
                            return_query(landing, site, pool),

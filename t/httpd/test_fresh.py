@@ -120,14 +120,31 @@ def test_an_answer_from_the_future_is_refused(httpd, visitor):
 def test_programs_get_401(httpd, ada):
     page = ada.fetch(PAY)
     httpd.refused(page, "session-stale")
-    assert page.json["sign_in"] == LOGIN
+    assert page.json["sign_in"] == f"{LOGIN}?fresh=1"
+    assert page.headers["WWW-Authenticate"] == f'EntraSAML login="{LOGIN}?fresh=1"'
     assert page.cookies() == []
+
+
+def test_the_sign_in_endpoint_asks_for_a_fresh_one(ada):
+    """With a live session too: the way for who cannot be sent from the page itself."""
+    asked = ada.ask(f"{LOGIN}?fresh=1&return=/pay/page.html")
+    request, _ = request_of(asked)
+    assert request.get("ForceAuthn") == "true"
+    page = ada.submit(ada.answer(asked))
+    assert (page.status, page.url) == (200, PAY)
+
+
+@pytest.mark.parametrize("query", ["fresh=0", "fresh=", "fresh=1&passive=1"])
+def test_what_fresh_may_not_be(httpd, ada, query):
+    httpd.refused(ada.open(f"{LOGIN}?{query}"), "hint-refused")
 
 
 def test_a_form_gets_a_page(httpd, ada):
     kind = {"Content-Type": "application/x-www-form-urlencoded"}
     page = ada.open(PAY, method="POST", body=b"a=b", headers=kind, initiator=f"{ORIGIN}/page.html")
     httpd.refused(page, "form-without-session")
+    [link] = page.html.xpath("//a/@href[starts-with(., '/saml/login')]")
+    assert link == "/saml/login?fresh=1"
 
 
 def test_where_all_are_granted_a_stale_user_is_a_stranger(ada):

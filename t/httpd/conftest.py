@@ -47,8 +47,6 @@ def servers():
     faults = []
     for httpd in made:
         try:
-            # The event MPM is known to crash now and then in a child that it ends on a busy machine, in its own code.
-            httpd.log.tolerate(*["AH00052"] * (httpd.mpm == "event"))
             httpd.stop()
             faults += httpd.log.verdict()
         except AssertionError as error:

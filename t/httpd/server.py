@@ -247,6 +247,8 @@ class Httpd:
         if self.process is None:
             return
         if self.process.poll() is None:
+            # The event MPM is known to crash now and then in a child that it ends on a busy machine, in its own code.
+            self.log.tolerate(*["AH00052"] * (self.mpm == "event"))
             self.process.terminate()
             try:
                 self.process.wait(PATIENCE)

@@ -32,25 +32,6 @@ static es_request_t *make(const char *sso_url, const char *entity_id, const char
     return request;
 }
 
-/* LeakSanitizer's, where the tests are built with it. */
-void __lsan_disable(void) __attribute__((weak));
-void __lsan_enable(void) __attribute__((weak));
-
-/* What lasso and xmlsec allocate in each pass they keep for good: nobody ever shuts them down. */
-static es_rv_t init_again(es_why_t *why)
-{
-    es_rv_t rv;
-
-    if (__lsan_disable) {
-        __lsan_disable();
-    }
-    rv = es_request_init(why);
-    if (__lsan_enable) {
-        __lsan_enable();
-    }
-    return rv;
-}
-
 static const char *asking(const es_request_t *request, const es_request_ask_t *ask, const es_request_id_t *id,
                           const char *relay_state, apr_time_t now, apr_pool_t *pool)
 {
@@ -497,7 +478,7 @@ START_TEST(silence)
     ck_assert_int_ge(file, 0);
     unlink(path);
     ck_assert_int_eq(dup2(file, 2), 2);
-    ck_assert_reason(init_again(&why), ES_OK, why);
+    ck_assert_reason(unit_init(&why), ES_OK, why);
     request = make(SSO "?a=b&c=d", "urn:<&>\"\xc3\xa9", REPLY_URL);
     url_of(request, &some_id, "x", unit_time(SOME_TIME), unit_pool);
     ck_assert_reason(metadata(&xml, "urn:<&>\"\xc3\xa9", REPLY_URL, REPLY_URL, &why), ES_OK, why);
@@ -518,7 +499,7 @@ START_TEST(several_passes)
         es_why_t why = ES_WHY_INIT;
         const char *url;
 
-        ck_assert_reason(init_again(&why), ES_OK, why);
+        ck_assert_reason(unit_init(&why), ES_OK, why);
         url = url_of(make(SSO, ENTITY_ID, REPLY_URL), &some_id, "x", unit_time(SOME_TIME), unit_pool);
         ck_assert_ptr_nonnull(strstr(unpack(url), SOME_ID));
     }

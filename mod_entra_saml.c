@@ -86,7 +86,7 @@ static void register_hooks(apr_pool_t *pool)
 /* The one symbol this module exports. */
 module AP_MODULE_DECLARE_DATA __attribute__((visibility("default"))) entra_saml_module = {
     STANDARD20_MODULE_STUFF, mes_conf_make_location,      mes_conf_merge_location,
-    mes_conf_make_server,    mes_conf_merge_server,       mes_conf_directives,
+    mes_conf_make_server,    mes_conf_merge_server,       mes_directives,
     register_hooks,          AP_MODULE_FLAG_ALWAYS_MERGE, /* a virtual host has a site and a ServerName of its own,
                                                              whatever else it says */
 };

@@ -21,10 +21,10 @@ static es_rv_t make(made_t *made, es_bytes_t document, const mes_state_t *state,
 {
     es_rv_t rv;
 
-    made->pool = mes_judge_make_pool();
-    rv = mes_judge_make_site(&made->site, made->conf, document, state, why, made->pool);
+    made->pool = mes_site_make_pool();
+    rv = mes_site_make(&made->site, made->conf, document, state, why, made->pool);
     if (rv == ES_OK) {
-        rv = mes_judge_check_shared(made->conf, made->site, why);
+        rv = mes_agree_check(made->conf, made->site, why);
     }
     if (rv != ES_OK) {
         apr_pool_destroy(made->pool);

@@ -7,7 +7,6 @@
 #include "httpd/refresh.h"
 
 #include "entra/pin.h"
-#include "saml/request.h"
 #include "session/shm.h"
 
 #include <apr_file_io.h>
@@ -99,183 +98,6 @@ static const ap_directive_t *find_blamed(const mes_server_t *conf, es_rv_t rv)
     return conf->value[MES_METADATA].at ? conf->value[MES_METADATA].at : conf->value[MES_TENANT].at;
 }
 
-static const char *const *name_list(const mes_value_t *value, apr_pool_t *pool)
-{
-    apr_array_header_t *list;
-
-    if (!value->list) {
-        return NULL;
-    }
-    list = apr_array_copy(pool, value->list);
-    APR_ARRAY_PUSH(list, const char *) = NULL;
-    return (const char *const *)list->elts;
-}
-
-/* The metadata as the host will have it: with a pinned signer, from the octets that it signed and from nothing else. */
-static es_rv_t load_metadata(es_metadata_t **metadata, const mes_server_t *conf, es_bytes_t document,
-                             const char *before, es_why_t *why, apr_pool_t *pool)
-{
-    const char *pin = conf->value[MES_METADATA_SIGNER].text;
-    es_rv_t rv = pin ? es_pin_read(&pin, pin, why, pool) : ES_OK;
-
-    if (rv == ES_OK && pin) {
-        rv = es_pin_verify(&document, document, pin, why, pool);
-    }
-    if (rv == ES_OK) {
-        rv = es_metadata_load(metadata, document, why, pool);
-    }
-    return rv == ES_OK ? es_metadata_check(*metadata, conf->value[MES_TENANT].text, before, why, pool) : rv;
-}
-
-es_rv_t mes_judge_document(es_connection_t **connection, const mes_server_t *conf, es_bytes_t document,
-                           const char *before, es_why_t *why, apr_pool_t *pool)
-{
-    const es_connection_conf_t said = {
-        .base_url = conf->value[MES_BASE_URL].text,
-        .server_name = conf->host,
-        .server_port = conf->port,
-        .entity_id = conf->value[MES_ENTITY_ID].text,
-        .path = conf->value[MES_PATH].text,
-        .reply_url = conf->value[MES_REPLY_URL].text,
-        .default_page = conf->value[MES_DEFAULT_PAGE].text,
-        .skew = conf->value[MES_CLOCK_SKEW].number,
-        .remote_user = name_list(&conf->value[MES_REMOTE_USER], pool),
-        .issuer = conf->value[MES_ISSUER].text,
-        .audiences = name_list(&conf->value[MES_AUDIENCE], pool),
-        .tenants = name_list(&conf->value[MES_ALLOWED_TENANTS], pool),
-    };
-    es_metadata_t *metadata = NULL;
-    es_rv_t rv;
-
-    if (document.data && (rv = load_metadata(&metadata, conf, document, before, why, pool)) != ES_OK) {
-        return rv;
-    }
-    return es_connection_make(connection, &said, metadata, why, pool);
-}
-
-/* To whom single logout talks; NULL where the metadata does not say. */
-static const es_signoff_t *make_signoff(const mes_server_t *conf, const es_connection_t *connection, apr_pool_t *pool)
-{
-    const es_signoff_t signoff = { connection->metadata->slo_url, connection->entity_id,
-                                   conf->signing ? conf->signing[0] : NULL };
-
-    return signoff.slo_url ? apr_pmemdup(pool, &signoff, sizeof signoff) : NULL;
-}
-
-/* Ours, for the portal. */
-static es_rv_t make_metadata(const char **xml, const mes_server_t *conf, const es_connection_t *connection,
-                             es_why_t *why, apr_pool_t *pool)
-{
-    const es_request_sp_t sp = {
-        .entity_id = connection->entity_id,
-        .reply_url = connection->reply_url,
-        .logout_url = connection->logout_url,
-        .signing = conf->signing,
-        .decryption = conf->decryption,
-    };
-
-    return es_request_metadata(xml, &sp, why, pool);
-}
-
-#define CONTEXTS_MAX 8
-#define CONTEXT_MAX 200
-
-/* A class is a URI (SAML core 2.7.2.2). Which of them Entra knows is its business; how long the redirect becomes is
- * ours. */
-static es_rv_t read_contexts(const char *const **contexts, const mes_value_t *value, es_why_t *why, apr_pool_t *pool)
-{
-    const char *const *list = name_list(value, pool);
-    int i;
-
-    for (i = 0; list && list[i]; i++) {
-        const apr_size_t len = strlen(list[i]);
-        const char *colon = strchr(list[i], ':');
-
-        if (i == CONTEXTS_MAX || len > CONTEXT_MAX || !colon || colon == list[i] ||
-            strspn(list[i], "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/?#@!$&'()*+,;=%") !=
-                len) {
-            return es_fail(why, ES_CONFIG_AUTHN_CONTEXT, "%.200s is %s", list[i],
-                           i == CONTEXTS_MAX ? "one class too many" : "no URI, or too long for a request");
-        }
-    }
-    *contexts = list;
-    return ES_OK;
-}
-
-static es_rv_t make_request(es_request_t **request, const es_connection_t *connection, const char *const *contexts,
-                            const mes_server_t *conf, es_why_t *why, apr_pool_t *pool)
-{
-    const es_request_conf_t said = { .sso_url = connection->metadata->sso_url,
-                                     .entity_id = connection->entity_id,
-                                     .reply_url = connection->reply_url,
-                                     .authn_contexts = contexts };
-    es_rv_t rv = es_request_make(request, &said, why, pool);
-
-    if (rv == ES_OK && conf->signing) {
-        es_request_sign_with(*request, conf->signing[0]);
-    }
-    return rv;
-}
-
-es_rv_t mes_judge_make_site(const mes_site_t **site, const mes_server_t *conf, es_bytes_t document,
-                            const mes_state_t *state, es_why_t *why, apr_pool_t *pool)
-{
-    mes_site_t *made = apr_pcalloc(pool, sizeof *made);
-    es_connection_t *connection;
-    const es_metadata_t *metadata;
-    es_request_t *request = NULL;
-    const char *const *contexts = NULL;
-    const es_group_t *groups;
-    es_groups_t *known_groups;
-    int n_groups;
-    es_rv_t rv;
-
-    groups = mes_conf_groups(&n_groups, &conf->value[MES_GROUP], pool);
-    made->flow.aliases = mes_conf_aliases(&made->flow.n_aliases, &conf->value[MES_CLAIM], pool);
-    if ((rv = mes_judge_document(&connection, conf, document, NULL, why, pool)) != ES_OK ||
-        (rv = read_contexts(&contexts, &conf->value[MES_AUTHN_CONTEXT], why, pool)) != ES_OK ||
-        (rv = es_landing_allow(&made->flow.allow, name_list(&conf->value[MES_RELAY_STATE_ALLOW], pool), why, pool)) !=
-            ES_OK ||
-        (rv = make_metadata(&made->metadata, conf, connection, why, pool)) != ES_OK ||
-        (rv = es_claims_check_aliases(made->flow.aliases, made->flow.n_aliases, why)) != ES_OK ||
-        (rv = es_groups_make(&known_groups, groups, n_groups, why, pool)) != ES_OK) {
-        return rv;
-    }
-    metadata = connection->metadata;
-    if (metadata && (rv = make_request(&request, connection, contexts, conf, why, pool)) != ES_OK) {
-        return rv;
-    }
-    made->is_ready = metadata != NULL;
-    made->flow.connection = connection;
-    made->flow.request = request;
-    made->flow.decryption = conf->decryption;
-    made->flow.required_claims = name_list(&conf->value[MES_REQUIRED_CLAIMS], pool);
-    made->flow.keep = conf->keep;
-    made->flow.idp_initiated = (int)conf->value[MES_IDP_INITIATED].number;
-    made->flow.signoff = metadata ? make_signoff(conf, connection, pool) : NULL;
-    made->flow.single_logout = (int)conf->value[MES_SINGLE_LOGOUT].number;
-    made->flow.unsigned_logout = (int)conf->value[MES_UNSIGNED_LOGOUT].number;
-    made->flow.sessions_per_user = (int)conf->value[MES_SESSIONS_PER_USER].number;
-    made->connection = connection;
-    made->state = state;
-    made->template = conf->template;
-    made->policy = mes_pages_policy(conf->template, metadata ? metadata->slo_url : NULL, pool);
-    made->groups = known_groups;
-    made->claim_groups = es_claims_find("groups");
-    made->claim_groups_link = es_claims_find("groups_link");
-    made->response_limit = (apr_size_t)conf->value[MES_RESPONSE_LIMIT].number;
-    *site = made;
-    return ES_OK;
-}
-
-apr_pool_t *mes_judge_make_pool(void)
-{
-    apr_pool_t *pool;
-
-    apr_pool_create_unmanaged_ex(&pool, NULL, NULL);
-    return pool;
-}
-
 /* With the configuration, in the parent only. */
 static apr_status_t empty_slot(void *context)
 {
@@ -318,15 +140,15 @@ static es_rv_t read_document(es_bytes_t *document, mes_source_t *source, es_why_
 
 static es_rv_t make_first_site(mes_server_t *conf, const mes_state_t *state, es_why_t *why, apr_pool_t *pconf)
 {
-    apr_pool_t *pool = mes_judge_make_pool();
+    apr_pool_t *pool = mes_site_make_pool();
     const mes_site_t *site;
     es_bytes_t document;
     es_rv_t rv;
 
     if ((rv = prepare(conf, state->refresh, why, pconf)) != ES_OK ||
         (rv = read_document(&document, conf->source, why, pool)) != ES_OK ||
-        (rv = mes_judge_make_site(&site, conf, document, state, why, pool)) != ES_OK ||
-        (rv = mes_judge_check_shared(conf, site, why)) != ES_OK) {
+        (rv = mes_site_make(&site, conf, document, state, why, pool)) != ES_OK ||
+        (rv = mes_agree_check(conf, site, why)) != ES_OK) {
         apr_pool_destroy(pool);
         return rv;
     }
@@ -367,110 +189,11 @@ static es_rv_t check_stray(const ap_directive_t **at, const mes_server_t *conf, 
     return ES_OK;
 }
 
-static es_rv_t check_section(const ap_directive_t **at, const mes_location_t *section, int has_site, es_why_t *why)
-{
-    *at = section->ours_at;
-    if (section->ours_at && !has_site) {
-        return es_fail(why, ES_CONFIG_SECTION, "the section's virtual host has no EntraSAMLMetadata");
-    }
-    if (section->ours_at && section->n_rules == 0) {
-        return es_fail(why, ES_CONFIG_SECTION,
-                       "the section has no Require line of its own: it would be open below an open section, and "
-                       "answer 500 below none");
-    }
-    if (section->claim_at && !section->is_other && has_site && !mes_authz_is_ours("claim")) {
-        *at = section->claim_at;
-        return es_fail(why, ES_CONFIG_PROVIDER, "Require claim of this section would be judged by another module");
-    }
-    return ES_OK;
-}
-
-static int judge_sections(const mes_server_t *conf, int has_site)
-{
-    int i, faults = 0;
-
-    for (i = 0; i < conf->sections->nelts; i++) {
-        const ap_directive_t *at = NULL;
-        es_why_t why = ES_WHY_INIT;
-
-        if (check_section(&at, APR_ARRAY_IDX(conf->sections, i, mes_location_t *), has_site, &why) != ES_OK) {
-            mes_io_config_error(&why, at);
-            faults++;
-        }
-    }
-    return faults;
-}
-
 static es_rv_t check_memory(const mes_value_t *size, es_why_t *why)
 {
     if ((apr_size_t)size->number < es_shm_minimum()) {
         return es_fail(why, ES_CONFIG_VALUE, "%" APR_INT64_T_FMT " octets are less than the least, %" APR_SIZE_T_FMT,
                        size->number, es_shm_minimum());
-    }
-    return ES_OK;
-}
-
-static int same_list(const mes_value_t *a, const mes_value_t *b)
-{
-    const int count = a->list ? a->list->nelts : 0;
-    int i;
-
-    if ((b->list ? b->list->nelts : 0) != count) {
-        return 0;
-    }
-    for (i = 0; i < count; i++) {
-        if (strcmp(APR_ARRAY_IDX(a->list, i, const char *), APR_ARRAY_IDX(b->list, i, const char *)) != 0) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
-static int agree(const mes_server_t *a, const mes_server_t *b)
-{
-    static const int slots[] = { MES_REMOTE_USER, MES_CLAIM, MES_REQUIRED_CLAIMS, MES_ALLOWED_TENANTS, MES_AUDIENCE };
-    apr_size_t i;
-
-    for (i = 0; i < sizeof slots / sizeof *slots; i++) {
-        if (!same_list(&a->value[slots[i]], &b->value[slots[i]])) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
-/* Are both of one connection? Before there is metadata, if it will come from the same source. */
-static int same_connection(const mes_server_t *a, const mes_site_t *site, const mes_server_t *b,
-                           const mes_site_t *other)
-{
-    if (site->is_ready && other->is_ready) {
-        return memcmp(&site->connection->id, &other->connection->id, sizeof site->connection->id) == 0;
-    }
-    return strcmp(a->source->name, b->source->name) == 0 &&
-           strcmp(site->connection->entity_id, other->connection->entity_id) == 0;
-}
-
-/* A session made by one virtual host is good in every other of the same connection, and browsers are not the only ones
- * who carry cookies: what a user name and a short name mean, and whose messages are taken, must not differ between them.
- */
-es_rv_t mes_judge_check_shared(const mes_server_t *conf, const mes_site_t *site, es_why_t *why)
-{
-    const apr_array_header_t *sources = site->state->refresh->sources;
-    int i, n;
-
-    for (i = 0; i < sources->nelts; i++) {
-        const mes_source_t *source = APR_ARRAY_IDX(sources, i, mes_source_t *);
-
-        for (n = 0; n < source->servers->nelts; n++) {
-            const mes_server_t *other = APR_ARRAY_IDX(source->servers, n, mes_server_t *);
-            const mes_site_t *theirs = other != conf ? es_slot_look(other->slot) : NULL;
-
-            if (theirs && same_connection(conf, site, other, theirs) && !agree(other, conf)) {
-                return es_fail(why, ES_CONFIG_SHARED,
-                               "the virtual host of %.200s has the same tenant and entity ID, %.300s",
-                               theirs->connection->origin, site->connection->entity_id);
-            }
-        }
     }
     return ES_OK;
 }
@@ -512,7 +235,7 @@ int mes_judge_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
         const mes_server_t *conf = mes_conf_server(s);
 
         /* Sections of the main server hold in every virtual host; those without a site refuse at run time. */
-        faults += judge_sections(conf, s == main_server ? sites > 0 : has_entra(conf));
+        faults += mes_sections_judge(conf, s == main_server ? sites > 0 : has_entra(conf));
     }
     if (sites > 0) {
         es_why_t why = ES_WHY_INIT;

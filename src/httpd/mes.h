@@ -27,7 +27,7 @@
 
 extern module AP_MODULE_DECLARE_DATA entra_saml_module;
 
-/* ---- configuration as written: conf.c, watch.c --------------------------------------------------------------- */
+/* ---- configuration as written: directives.c, value.c, conf.c, watch.c --------------------------------------------------------------- */
 
 /* Directives of a server, and of a location; the slots of their values. */
 typedef enum {
@@ -115,7 +115,10 @@ typedef struct {
     mes_state_t *state;   /* of the main server: what all sites share, NULL when there is no site */
 } mes_server_t;
 
-extern const command_rec mes_conf_directives[];
+extern const command_rec mes_directives[];
+/* What nobody said: the directives' defaults, in an array of MES_SERVER_SLOTS, MES_LOCATION_SLOTS. */
+void mes_directives_default_server(mes_value_t *values);
+void mes_directives_default_location(mes_value_t *values);
 void *mes_conf_make_server(apr_pool_t *pool, server_rec *server);
 void *mes_conf_merge_server(apr_pool_t *pool, void *base, void *add);
 void *mes_conf_make_location(apr_pool_t *pool, char *path);
@@ -133,7 +136,7 @@ const char *mes_watch_require(cmd_parms *cmd, void *location, const char *args);
 const char *mes_watch_merging(cmd_parms *cmd, void *location, const char *args);
 const char *mes_watch_server_name(cmd_parms *cmd, void *location, const char *args);
 
-/* ---- configuration as judged: judge.c, pairs.c, state.c, segment.c ---------------------------------------------------- */
+/* ---- configuration as judged: judge.c, site.c, sections.c, agree.c, pairs.c, state.c, segment.c ---------------------------------------------------- */
 
 /* What all sites of the server share. Made by judge, filled by mes_state_open. */
 struct mes_state_t {
@@ -166,22 +169,24 @@ struct mes_site_t {
 
 /* Judges a document by all that the host says (NULL data: what can be judged without), and makes the connection of it.
  * `before` is the issuer of the document before; NULL: none, or any will do. Needs no lasso, so that it may run beside
- * mes_judge_make_site. */
-es_rv_t mes_judge_document(es_connection_t **connection, const mes_server_t *conf, es_bytes_t document,
-                           const char *before, es_why_t *why, apr_pool_t *pool);
+ * mes_site_make. */
+es_rv_t mes_site_judge(es_connection_t **connection, const mes_server_t *conf, es_bytes_t document, const char *before,
+                       es_why_t *why, apr_pool_t *pool);
 /* A pool for one edition of a site, which no other pool's end takes along: in a child, threads may be using it until the
  * process ends. */
-apr_pool_t *mes_judge_make_pool(void);
+apr_pool_t *mes_site_make_pool(void);
 /* Does a site of this host agree with those that other hosts have now? ES_CONFIG_SHARED. */
-es_rv_t mes_judge_check_shared(const mes_server_t *conf, const mes_site_t *site, es_why_t *why);
+es_rv_t mes_agree_check(const mes_server_t *conf, const mes_site_t *site, es_why_t *why);
 /* Makes a site of what is configured and a metadata document (NULL data: none yet) in the pool. Runs at start, and in a
  * running child at each new document, there as the unprivileged user: it opens no file and changes nothing outside the
  * pool. What directives name is read once, by judge.c's prepare. */
-es_rv_t mes_judge_make_site(const mes_site_t **site, const mes_server_t *conf, es_bytes_t document,
-                            const mes_state_t *state, es_why_t *why, apr_pool_t *pool);
+es_rv_t mes_site_make(const mes_site_t **site, const mes_server_t *conf, es_bytes_t document, const mes_state_t *state,
+                      es_why_t *why, apr_pool_t *pool);
 /* A file whole, NUL behind it; `fault` for anything that prevents it. */
 es_rv_t mes_judge_read_file(es_bytes_t *content, const char *path, apr_size_t limit, es_rv_t fault, es_why_t *why,
                             apr_pool_t *pool);
+/* Tells of every section of the host that cannot work, and returns how many there are. */
+int mes_sections_judge(const mes_server_t *conf, int has_site);
 int mes_judge_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server);
 /* The key pairs of EntraSAMLSigningCertificate or EntraSAMLDecryptionCertificate; *pairs = NULL where it is not said.
  * Key files are for the parent's eyes: to be called while it has the rights it was started with. Reasons PAIR_…. */

@@ -37,7 +37,7 @@ static es_rv_t judge(es_connection_t **connection, const mes_source_t *source, e
         es_edition_t *edition = es_slot_take(conf->slot);
         const mes_site_t *site = es_edition_object(edition);
 
-        rv = mes_judge_document(connection, conf, document, issuer_before(conf, site), why, pool);
+        rv = mes_site_judge(connection, conf, document, issuer_before(conf, site), why, pool);
         es_slot_give_back(edition);
     }
     return rv;

@@ -27,19 +27,18 @@ static int find_choice(const char *const *choices, const char *text)
     return -1;
 }
 
-/* A short name or a full one. Which claims there will be nobody knows before somebody signs in. */
+/* A short name or a full one, which may be any text without white space. Which claims there will be nobody knows before
+ * somebody signs in. */
 static es_rv_t read_claim(mes_named_t *claim, const cmd_parms *cmd, const char *text, es_why_t *why)
 {
-    es_why_t ignored = ES_WHY_INIT; /* speaks of another directive */
     mes_named_t read = { apr_pstrdup(cmd->pool, text), "", 0, MES_OWN_NONE };
+    const char *c;
     int own;
 
-    if (es_claims_check_required(&text, 1, &ignored) != ES_OK &&
-        (!strpbrk(text, "/:#") || text[strcspn(text, " \t\r\n")])) {
-        return es_fail(why, ES_CONFIG_EXPORT,
-                       "\"%.200s\" is neither the short name of a claim (a-z, 0-9, _) nor a "
-                       "full one",
-                       text);
+    for (c = text; (unsigned char)*c > 0x20 && *c != 0x7f; c++) {
+    }
+    if (c == text || *c) {
+        return es_fail(why, ES_CONFIG_EXPORT, "\"%.200s\" is not the name of a claim", text);
     }
     for (own = MES_OWN_USER; own < MES_OWNS; own++) {
         if (strcmp(text, mes_plan_own_name((mes_own_t)own)) == 0) {

@@ -124,7 +124,7 @@ void *mes_conf_merge_location(apr_pool_t *pool, void *base_config, void *add_con
         merged->is_open = 0;
     }
     if (base->carried) {
-        merged->carried = mes_plan_join(base->carried, add->carried, pool);
+        merged->carried = mes_nest_join(base->carried, add->carried, pool);
     }
     return merged;
 }

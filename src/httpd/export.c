@@ -242,7 +242,7 @@ static void remove_sent(request_rec *r, const mes_site_t *site, int is_sending)
 static void export_in_ours(request_rec *r, const mes_site_t *site, const es_session_t *session)
 {
     const mes_carried_t *carried = mes_request_location(r)->carried;
-    const mes_plan_t *plan = carried ? mes_plan_find(carried) : NULL;
+    const mes_plan_t *plan = carried ? mes_nest_find(carried) : NULL;
 
     /* SetEnvIf may have made them of a header, a subrequest inherits them. With them gone, each can be added without a
      * search for it. */

@@ -208,7 +208,7 @@ int mes_names_judge(const server_rec *main_server, apr_pool_t *pconf, apr_pool_t
             const ap_directive_t *at = NULL;
             es_why_t why = ES_WHY_INIT;
 
-            mes_plan_prepare(part, pconf);
+            mes_nest_prepare(part, pconf);
             if (mes_names_check(&at, part, aliases, n_aliases, &why, ptemp) != ES_OK) {
                 mes_io_config_error(&why, at);
                 faults++;

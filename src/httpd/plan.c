@@ -1,26 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * From the lines of sections to the plan of a request. What one section says alone is worked out when the configuration
- * is judged. httpd joins sections that lie in each other anew for each request: then only two pointers are linked, and
- * the plan of the pair is made once in each child and kept, since there are no more pairs than the configuration has.
+ * From what a section and those around it say to the one plan of what an application gets: for each claim that is known
+ * beforehand its variable and its headers.
  */
 #include "httpd/plan.h"
 
 #include <apr_lib.h>
 #include <apr_strings.h>
-#include <unistd.h>
 
 /* Lines of 8,190 octets are what httpd, nginx (8,192), gunicorn accept by default; Tomcat and Jetty want all headers of a
  * request in 8,192. This leaves 2 KiB for what a browser sends, and takes the 150 groups that Entra sends at most. */
 #define LIMIT 6144
 
 const mes_said_t mes_plan_default = { .prefix = MES_PREFIX, .limit = LIMIT };
-
-struct mes_joined_t {
-    const mes_plan_t *around, *plan;
-    apr_pool_t *pool;
-    mes_joined_t *next;
-};
 
 static const char *const own_names[MES_OWNS] = {
     "", "user", ES_CLAIMS_GROUP_NAMES, ES_CLAIMS_OVERAGE, ES_CLAIMS_HEADERS_MISSING,
@@ -101,19 +93,6 @@ const char *mes_plan_header_name(const char *prefix, const char *short_name, apr
 }
 
 /* ---- several sections ---------------------------------------------------------------------------------------- */
-
-const mes_carried_t *mes_plan_join(const mes_carried_t *around, const mes_carried_t *carried, apr_pool_t *pool)
-{
-    mes_carried_t *joined;
-
-    if (!carried || !around) {
-        return carried ? carried : around;
-    }
-    joined = apr_palloc(pool, sizeof *joined);
-    joined->part = carried->part;
-    joined->around = mes_plan_join(around, carried->around, pool);
-    return joined;
-}
 
 /* Those of `add`, and of `base` those that say nothing of the same claim and take no name that is given anew. */
 static const apr_array_header_t *join_variables(const mes_said_t *base, const mes_said_t *add, apr_pool_t *pool)
@@ -319,68 +298,4 @@ const mes_plan_t *mes_plan_make(const mes_said_t *base, const mes_said_t *add, a
     plan->told = apr_pcalloc(pool, sizeof *plan->told);
     take_names(plan, pool);
     return plan;
-}
-
-/* ---- found by a request -------------------------------------------------------------------------------------- */
-
-/* With the configuration, in the parent only: in a child, threads may be using them until the process ends. */
-static apr_status_t forget_joined(void *context)
-{
-    mes_part_t *part = context;
-
-    while (getpid() == part->owner && part->joined) {
-        apr_pool_t *pool = part->joined->pool;
-
-        part->joined = part->joined->next;
-        apr_pool_destroy(pool);
-    }
-    return APR_SUCCESS;
-}
-
-void mes_plan_prepare(mes_part_t *part, apr_pool_t *pool)
-{
-    part->plan = mes_plan_make(&mes_plan_default, &part->said, pool);
-    part->owner = getpid();
-    apr_pool_cleanup_register(pool, part, forget_joined, apr_pool_cleanup_null);
-}
-
-static mes_joined_t *find_joined(mes_joined_t *first, const mes_plan_t *around)
-{
-    while (first && first->around != around) {
-        first = first->next;
-    }
-    return first;
-}
-
-/* Two threads may make the same plan at once: the one that comes second drops its own. */
-static const mes_plan_t *make_joined(mes_part_t *part, const mes_plan_t *around)
-{
-    apr_pool_t *pool = mes_site_make_pool();
-    mes_joined_t *made = apr_pcalloc(pool, sizeof *made);
-    mes_joined_t *first = __atomic_load_n(&part->joined, __ATOMIC_ACQUIRE), *other;
-
-    made->around = around;
-    made->plan = mes_plan_make(&around->said, &part->said, pool);
-    made->pool = pool;
-    do {
-        if ((other = find_joined(first, around)) != NULL) {
-            apr_pool_destroy(pool);
-            return other->plan;
-        }
-        made->next = first;
-    } while (!__atomic_compare_exchange_n(&part->joined, &first, made, 0, __ATOMIC_RELEASE, __ATOMIC_ACQUIRE));
-    return made->plan;
-}
-
-const mes_plan_t *mes_plan_find(const mes_carried_t *carried)
-{
-    const mes_plan_t *around;
-    mes_joined_t *joined;
-
-    if (!carried->around) {
-        return carried->part->plan;
-    }
-    around = mes_plan_find(carried->around);
-    joined = find_joined(__atomic_load_n(&carried->part->joined, __ATOMIC_ACQUIRE), around);
-    return joined ? joined->plan : make_joined(carried->part, around);
 }

@@ -4,7 +4,8 @@
  * nothing of it has no plan, and export.c does what is done by default.
  *
  *   said.c     reads the lines of a section
- *   plan.c     lines of sections that lie in each other → one plan, made once
+ *   plan.c     lines of one section, and of those around it → a plan
+ *   nest.c     which of them a request needs, made once
  *   names.c    all names of all sections: judged, and what no client may send
  *   headers.c  a session by a plan: request headers
  *   export.c   variables
@@ -99,16 +100,8 @@ struct mes_carried_t {
 
 /* What holds where nothing is said. */
 extern const mes_said_t mes_plan_default;
-/* Joins what a section says to what is around it; `said` alone where there is nothing. */
-const mes_carried_t *mes_plan_join(const mes_carried_t *around, const mes_carried_t *carried, apr_pool_t *pool);
 /* `add` over `base`, and a plan of the result. */
 const mes_plan_t *mes_plan_make(const mes_said_t *base, const mes_said_t *add, apr_pool_t *pool);
-/* The plan that holds, never NULL, once mes_plan_prepare was called for every part. Sections that lie in each other get
- * theirs at their first request, and keep it. */
-const mes_plan_t *mes_plan_find(const mes_carried_t *carried);
-/* Makes the plan of this part alone; `pool` is the configuration's. */
-void mes_plan_prepare(mes_part_t *part, apr_pool_t *pool);
-
 int mes_plan_is_same(const mes_named_t *a, const mes_named_t *b);
 /* Do allow list and deny list let it out? */
 int mes_plan_exports(const mes_said_t *said, const mes_named_t *claim);
@@ -123,6 +116,16 @@ const char *mes_plan_variable_name(const char *prefix, const char *short_name, a
 const char *mes_plan_header_name(const char *prefix, const char *short_name, apr_pool_t *pool);
 /* Names of MES_OWN_…. */
 const char *mes_plan_own_name(mes_own_t own);
+
+/* ---- nest.c */
+
+/* Joins what a section says to what is around it; `said` alone where there is nothing. */
+const mes_carried_t *mes_nest_join(const mes_carried_t *around, const mes_carried_t *carried, apr_pool_t *pool);
+/* The plan that holds, never NULL, once mes_nest_prepare was called for every part. Sections that lie in each other get
+ * theirs at their first request, and keep it. */
+const mes_plan_t *mes_nest_find(const mes_carried_t *carried);
+/* Makes the plan of this part alone; `pool` is the configuration's. */
+void mes_nest_prepare(mes_part_t *part, apr_pool_t *pool);
 
 /* ---- names.c */
 

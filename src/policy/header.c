@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "policy/header.h"
 
+#include "base/codec.h"
+
 #include <apr_encode.h>
 #include <apr_strings.h>
 
@@ -67,48 +69,6 @@ static const char *find_end(const char *value, const char *end)
     return value;
 }
 
-static apr_size_t write_percent(char *out, const char *in, apr_size_t len)
-{
-    static const char digits[] = "0123456789ABCDEF";
-    const char *begin = out;
-    apr_size_t i;
-
-    for (i = 0; i < len; i++) {
-        const unsigned char c = (unsigned char)in[i];
-
-        if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || c == '-' || c == '.' ||
-            c == '_' || c == '~') {
-            *out++ = (char)c;
-        } else {
-            *out++ = '%';
-            *out++ = digits[c >> 4];
-            *out++ = digits[c & 0xf];
-        }
-    }
-    return (apr_size_t)(out - begin);
-}
-
-/* At most four octets for each of the value's, since an empty one gives none, and a NUL. */
-static apr_size_t write_value(char *out, const char *in, apr_size_t len, es_header_encoding_t encoding)
-{
-    if (encoding == ES_HEADER_PERCENT) {
-        return write_percent(out, in, len);
-    }
-    apr_encode_base64(out, in, (apr_ssize_t)len, APR_ENCODE_NONE, NULL);
-    return (len + 2) / 3 * 4;
-}
-
-static apr_size_t unescape(char *out, const char *value, const char *end)
-{
-    const char *begin = out;
-
-    while (value < end) {
-        value += *value == '\\' && value + 1 < end;
-        *out++ = *value++;
-    }
-    return (apr_size_t)(out - begin);
-}
-
 /* How many whole values there are in the first `limit` octets; *len = what they take. */
 static int count_fitting(apr_size_t *len, const es_header_values_t *values, apr_size_t limit)
 {
@@ -128,35 +88,122 @@ static int count_fitting(apr_size_t *len, const es_header_values_t *values, apr_
     return n;
 }
 
+/* ---- percent, base64 ----------------------------------------------------------------------------------------- */
+
+/* What is read, and what is written; each function moves both over one value, or returns 0 when there is no room. */
+typedef struct {
+    const char *in, *in_end;
+    char *out, *out_end;
+} coder_t;
+
+#define IS 1
+static const char unreserved[256] = {
+    ['-'] = IS, ['.'] = IS, ['_'] = IS, ['~'] = IS, ['0'] = IS, ['1'] = IS, ['2'] = IS, ['3'] = IS, ['4'] = IS,
+    ['5'] = IS, ['6'] = IS, ['7'] = IS, ['8'] = IS, ['9'] = IS, ['A'] = IS, ['B'] = IS, ['C'] = IS, ['D'] = IS,
+    ['E'] = IS, ['F'] = IS, ['G'] = IS, ['H'] = IS, ['I'] = IS, ['J'] = IS, ['K'] = IS, ['L'] = IS, ['M'] = IS,
+    ['N'] = IS, ['O'] = IS, ['P'] = IS, ['Q'] = IS, ['R'] = IS, ['S'] = IS, ['T'] = IS, ['U'] = IS, ['V'] = IS,
+    ['W'] = IS, ['X'] = IS, ['Y'] = IS, ['Z'] = IS, ['a'] = IS, ['b'] = IS, ['c'] = IS, ['d'] = IS, ['e'] = IS,
+    ['f'] = IS, ['g'] = IS, ['h'] = IS, ['i'] = IS, ['j'] = IS, ['k'] = IS, ['l'] = IS, ['m'] = IS, ['n'] = IS,
+    ['o'] = IS, ['p'] = IS, ['q'] = IS, ['r'] = IS, ['s'] = IS, ['t'] = IS, ['u'] = IS, ['v'] = IS, ['w'] = IS,
+    ['x'] = IS, ['y'] = IS, ['z'] = IS,
+};
+#undef IS
+
+/* Object ids are all of one piece: what needs no escape is copied at once. The NUL behind all ends it too. */
+static int put_percent(coder_t *coder)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    const char *in = coder->in, *const end = coder->in_end;
+    char *out = coder->out;
+
+    for (;;) {
+        const char *run = in;
+        unsigned char c;
+
+        while (unreserved[(unsigned char)*in]) {
+            in++;
+        }
+        if (in - run > coder->out_end - out) {
+            return 0;
+        }
+        memcpy(out, run, (apr_size_t)(in - run));
+        out += in - run;
+        if (in == end || *in == ';') {
+            break;
+        }
+        in += *in == '\\' && in + 1 < end;
+        c = (unsigned char)*in++;
+        if (coder->out_end - out < 3) {
+            return 0;
+        }
+        *out++ = '%';
+        *out++ = digits[c >> 4];
+        *out++ = digits[c & 0xf];
+    }
+    coder->in = in;
+    coder->out = out;
+    return 1;
+}
+
+static apr_size_t unescape(char *out, const char *value, const char *end)
+{
+    const char *begin = out;
+
+    while (value < end) {
+        value += *value == '\\' && value + 1 < end;
+        *out++ = *value++;
+    }
+    return (apr_size_t)(out - begin);
+}
+
+static int put_base64(coder_t *coder, apr_pool_t *pool)
+{
+    const char *value = coder->in, *const end = find_end(value, coder->in_end);
+    apr_size_t len = (apr_size_t)(end - value), size;
+
+    if (memchr(value, '\\', len)) {
+        char *plain = apr_palloc(pool, len);
+
+        len = unescape(plain, value, end);
+        value = plain;
+    }
+    size = (len + 2) / 3 * 4;
+    if (size > (apr_size_t)(coder->out_end - coder->out)) {
+        return 0;
+    }
+    apr_encode_base64(coder->out, value, (apr_ssize_t)len, APR_ENCODE_NONE, NULL);
+    coder->in = end;
+    coder->out += size;
+    return 1;
+}
+
 /* Each value by itself, as many as fit. */
 static int write_encoded(const char **text, const es_header_values_t *values, es_header_encoding_t encoding,
                          apr_size_t limit, apr_pool_t *pool)
 {
-    apr_size_t len = 0, most;
-    /* None of these codes makes a value shorter, and an escaped one is at most twice as long as what it says. */
-    const int count = count_fitting(&most, values, 2 * limit);
-    const char *value = values->joined, *const end = value + most;
-    char *out = apr_palloc(pool, 4 * most + 2), *plain = apr_palloc(pool, most + 1);
+    /* No code makes more than four octets of one; apr_encode_base64 puts a NUL behind them. */
+    const apr_size_t size = limit < 4 * values->len ? limit : 4 * values->len;
+    char *begin = apr_palloc(pool, size + 1), *whole = begin;
+    coder_t coder = { values->joined, values->joined + values->len, begin, begin + size };
     int n = 0;
 
-    for (; n < count; n++) {
-        const char *value_end = find_end(value, end);
-        const apr_size_t plain_len = unescape(plain, value, value_end);
-        const apr_size_t more = (n > 0) + write_value(out + len + (n > 0), plain, plain_len, encoding);
-
-        if (len + more > limit) {
-            break;
+    while (n < values->count && (encoding == ES_HEADER_PERCENT ? put_percent(&coder) : put_base64(&coder, pool))) {
+        n++;
+        whole = coder.out;
+        if (n < values->count) {
+            if (coder.out == coder.out_end || coder.in == coder.in_end) {
+                break;
+            }
+            *coder.out++ = ';';
+            coder.in++;
         }
-        if (n > 0) {
-            out[len] = ';';
-        }
-        len += more;
-        value = value_end + 1;
     }
-    out[len] = '\0';
-    *text = n > 0 ? out : NULL;
+    *whole = '\0';
+    *text = n > 0 ? begin : NULL;
     return n;
 }
+
+/* ---- utf8 ---------------------------------------------------------------------------------------------------- */
 
 static int write_plain(const char **text, const es_header_values_t *values, apr_size_t limit, apr_pool_t *pool)
 {
@@ -184,16 +231,9 @@ void es_header_write(const char **text, int *missing, const es_header_values_t *
 
 const char *es_header_write_one(const char *one, es_header_encoding_t encoding, apr_size_t limit, apr_pool_t *pool)
 {
-    const apr_size_t len = strlen(one);
-    const char *text = one;
+    const char *text = encoding == ES_HEADER_UTF8      ? es_header_clean(one, pool)
+                       : encoding == ES_HEADER_PERCENT ? es_codec_url_encode(one, pool)
+                                                       : es_codec_base64_encode(es_bytes_of(one), pool);
 
-    if (encoding == ES_HEADER_UTF8) {
-        text = es_header_clean(one, pool);
-    } else {
-        char *out = apr_palloc(pool, 4 * len + 1);
-
-        out[write_value(out, one, len, encoding)] = '\0';
-        text = out;
-    }
     return strlen(text) <= limit ? text : NULL;
 }

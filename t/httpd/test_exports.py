@@ -108,7 +108,7 @@ VHOST = "\n".join(
         *(section(f"env/{path}", lines) for path, (lines, _, _) in SECTIONS.items()),
         *(section(f"to/{path}", lines) for path, lines in HEADERS.items()),
         section("httpd", HEADERS["many"] + '\nHeader set Cut "%{SAML_HEADERS_MISSING}e"'),
-        section("httpd/wide", "EntraSAMLHeaderLimit 64K"),
+        section("httpd/wide", "EntraSAMLHeaderLimit 9K"),
         '<Directory "${ROOT}/htdocs/own">\nAllowOverride All\n</Directory>',
     ]
 )

@@ -197,9 +197,8 @@ static int send_page(request_rec *r, const mes_site_t *site, int status, const m
 /* Where a sign-in that is enough here begins. */
 static const char *login_of(const request_rec *r, const mes_site_t *site)
 {
-    return mes_request_location(r)->value[MES_FRESH_SIGN_IN].number
-               ? apr_pstrcat(r->pool, site->connection->login_url, "?fresh=1", NULL)
-               : site->connection->login_url;
+    return mes_request_wants_fresh(r) ? apr_pstrcat(r->pool, site->connection->login_url, "?fresh=1", NULL)
+                                      : site->connection->login_url;
 }
 
 static int send_json(request_rec *r, const mes_site_t *site, int status, const es_reason_t *reason,

@@ -248,6 +248,8 @@ mes_request_t *mes_request_find(const request_rec *r);
  * until the request's pool goes. NULL: no Entra in front of this host. */
 const mes_site_t *mes_request_site(request_rec *r);
 const mes_location_t *mes_request_location(const request_rec *r);
+/* Does its section say how old the sign-in at Entra may be? */
+int mes_request_wants_fresh(const request_rec *r);
 /* Is it in a section with AuthType entra-saml? */
 int mes_request_is_ours(request_rec *r);
 /* The session httpd's authorization saw for this request: its own, or that of the outer request or the one redirected

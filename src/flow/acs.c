@@ -376,9 +376,8 @@ static int may_have_rolled_over(es_signin_t *in, const es_flow_t *flow, const es
     es_why_t ignored = ES_WHY_INIT;
 
     return (rv == ES_SIGNATURE_KEY_UNKNOWN || rv == ES_DECRYPTION_FAILED) &&
-           es_pending_open(&in->pending, form->relay_state, flow->key, &ignored, flow->pool) == ES_OK &&
-           memcmp(&in->pending->connection, &flow->site->connection->id, sizeof in->pending->connection) == 0 &&
-           in->pending->round == 0 && es_signon_binding(&in->binding, flow, in->pending->binding) &&
+           open_pending(in, flow, form, &ignored) == ES_OK && in->pending->round == 0 &&
+           es_signon_binding(&in->binding, flow, in->pending->binding) &&
            es_pending_check_age(in->pending, flow->site->connection->skew, flow->now, &ignored) == ES_OK;
 }
 

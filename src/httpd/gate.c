@@ -114,9 +114,7 @@ int mes_gate_redirects(const request_rec *r, es_visitor_t visitor)
 
 static int start_signon(request_rec *r, const mes_site_t *site, const mes_request_t *request)
 {
-    const es_request_ask_t ask = { .kind = mes_request_location(r)->value[MES_FRESH_SIGN_IN].number
-                                               ? ES_REQUEST_FRESH
-                                               : ES_REQUEST_PLAIN };
+    const es_request_ask_t ask = { .kind = mes_request_wants_fresh(r) ? ES_REQUEST_FRESH : ES_REQUEST_PLAIN };
     es_answer_t answer = { NULL };
     es_why_t why = ES_WHY_INIT;
     es_flow_t flow;
@@ -171,7 +169,5 @@ int mes_gate_signon(request_rec *r)
     } else {
         es_fail(&why, ES_SESSION_NONE, "the rules ask to sign in anew");
     }
-    return mes_io_refuse(r, site, &why,
-                         mes_request_location(r)->value[MES_FRESH_SIGN_IN].number ? MES_OFFER_SIGN_IN_ANEW
-                                                                                  : MES_OFFER_SIGN_IN);
+    return mes_io_refuse(r, site, &why, mes_request_wants_fresh(r) ? MES_OFFER_SIGN_IN_ANEW : MES_OFFER_SIGN_IN);
 }

@@ -208,7 +208,7 @@ static const char *login_of(const request_rec *r, const mes_site_t *site)
     if (step_up == ES_REQUEST_MFA) {
         return apr_pstrcat(r->pool, site->connection->login_url, "?mfa=1", NULL);
     }
-    return step_up == ES_REQUEST_FRESH || mes_request_location(r)->value[MES_FRESH_SIGN_IN].number
+    return step_up == ES_REQUEST_FRESH || mes_request_wants_fresh(r)
                ? apr_pstrcat(r->pool, site->connection->login_url, "?fresh=1", NULL)
                : site->connection->login_url;
 }

@@ -91,7 +91,8 @@ typedef struct {
 
 /* A section: <Directory>, <Location>, <Files>, <If>, .htaccess, or the server around them. */
 typedef struct {
-    mes_value_t value[MES_LOCATION_SLOTS];
+    mes_value_t *value; /* of MES_LOCATION_SLOTS; merged sections share them and never write */
+    int is_said;        /* this section, or one merged into it, says at least one of them */
     /* What httpd's own directives say here. */
     const ap_directive_t *ours_at;  /* AuthType entra-saml */
     const ap_directive_t *claim_at; /* the first Require claim */
@@ -262,6 +263,8 @@ mes_request_t *mes_request_find(const request_rec *r);
  * until the request's pool goes. NULL: no Entra in front of this host. */
 const mes_site_t *mes_request_site(request_rec *r);
 const mes_location_t *mes_request_location(const request_rec *r);
+/* Does its section say how old the sign-in at Entra may be? */
+int mes_request_wants_fresh(const request_rec *r);
 /* Is it in a section with AuthType entra-saml? */
 int mes_request_is_ours(request_rec *r);
 /* The session httpd's authorization saw for this request: its own, or that of the outer request or the one redirected

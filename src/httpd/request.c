@@ -54,6 +54,11 @@ const mes_location_t *mes_request_location(const request_rec *r)
     return ap_get_module_config(r->per_dir_config, &entra_saml_module);
 }
 
+int mes_request_wants_fresh(const request_rec *r)
+{
+    return mes_request_location(r)->value[MES_FRESH_SIGN_IN].number != 0;
+}
+
 int mes_request_is_ours(request_rec *r)
 {
     const mes_request_t *request = mes_request_find(r);

@@ -10,10 +10,9 @@
  * Being alone, a fresh start may also give the file another size: what is alive goes into a new file beside the old one,
  * locked before it gets the name. Killed at any moment in between, the name leads to the old file or the new one, whole.
  *
- * Each configuration maps the file anew, before its children are forked, and the parent unmaps it with the
- * configuration. Children never unmap: a child belongs to one generation, and its threads may be in the memory until
- * the process ends.
+ * Each configuration maps the file anew, before its children are forked (mapping.h).
  */
+#include "httpd/mapping.h"
 #include "httpd/mes.h"
 
 #include "session/shm.h"
@@ -41,41 +40,20 @@ typedef struct {
     int fd;
 } held_t;
 
-typedef struct {
-    void *memory;
-    apr_size_t size;
-    pid_t owner;
-} mapping_t;
-
-static apr_status_t unmap(void *context)
-{
-    mapping_t *mapping = context;
-
-    if (mapping->memory != MAP_FAILED && mapping->owner == getpid()) {
-        munmap(mapping->memory, mapping->size);
-        mapping->memory = MAP_FAILED;
-    }
-    return APR_SUCCESS;
-}
-
 static es_rv_t fail(const mes_folder_t *folder, const char *what, es_why_t *why)
 {
     return es_fail(why, ES_CONFIG_STATE, "%s %.500s/" SEGMENT_FILE ": %s", what, folder->name, strerror(errno));
 }
 
 /* Sessions are nothing for a core file. */
-static es_rv_t map(mapping_t **mapping, int fd, apr_size_t size, const mes_folder_t *folder, es_why_t *why,
+static es_rv_t map(mes_mapping_t **mapping, int fd, apr_size_t size, const mes_folder_t *folder, es_why_t *why,
                    apr_pool_t *pool)
 {
-    mapping_t *made = apr_pcalloc(pool, sizeof *made);
+    mes_mapping_t *made = mes_mapping_make(fd, size, pool);
 
-    made->memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (made->memory == MAP_FAILED) {
+    if (!made) {
         return fail(folder, "cannot map", why);
     }
-    made->size = size;
-    made->owner = getpid();
-    apr_pool_cleanup_register(pool, made, unmap, apr_pool_cleanup_null);
     madvise(made->memory, size, MADV_DONTDUMP);
     *mapping = made;
     return ES_OK;
@@ -136,7 +114,7 @@ static es_rv_t open_locked(int *fd, const mes_folder_t *folder, es_why_t *why)
 static es_rv_t lay_out(es_shm_t **shm, int fd, const char *name, apr_size_t size, const mes_folder_t *folder,
                        es_why_t *why, apr_pool_t *pool)
 {
-    mapping_t *mapping;
+    mes_mapping_t *mapping = NULL;
     es_rv_t rv;
 
     errno = posix_fallocate(fd, 0, (off_t)size);
@@ -154,14 +132,14 @@ static es_rv_t lay_out(es_shm_t **shm, int fd, const char *name, apr_size_t size
 }
 
 /* Attaches to what is there; *shm stays NULL when it is none of ours, or damaged. */
-static es_rv_t attach(es_shm_t **shm, mapping_t **mapping, es_why_t *damage, int fd, apr_size_t size,
+static es_rv_t attach(es_shm_t **shm, mes_mapping_t **mapping, es_why_t *damage, int fd, apr_size_t size,
                       const mes_folder_t *folder, es_why_t *why, apr_pool_t *pool)
 {
     es_rv_t rv = map(mapping, fd, size, folder, why, pool);
 
     if (rv == ES_OK && es_shm_attach(shm, (*mapping)->memory, size, damage, pool) != ES_OK) {
         *shm = NULL;
-        apr_pool_cleanup_run(pool, *mapping, unmap);
+        mes_mapping_end(*mapping, pool);
     }
     return rv;
 }
@@ -206,7 +184,7 @@ static es_rv_t fill_draft(es_shm_t **shm, es_carried_t *carried, int draft, apr_
 
 /* Another size, with all that is alive. When a smaller file would forget marks in force, so that what they guard could
  * be used again, the old one stays. */
-static es_rv_t change_size(es_shm_t **shm, int *fd, const char **note, mapping_t *old, apr_size_t size,
+static es_rv_t change_size(es_shm_t **shm, int *fd, const char **note, mes_mapping_t *old, apr_size_t size,
                            const mes_folder_t *folder, es_why_t *why, apr_pool_t *pool)
 {
     es_why_t cause = ES_WHY_INIT;
@@ -225,7 +203,7 @@ static es_rv_t change_size(es_shm_t **shm, int *fd, const char **note, mapping_t
                              " octets: carried %" APR_UINT64_T_FMT " sessions and %" APR_UINT64_T_FMT
                              " marks over, left %" APR_UINT64_T_FMT " sessions behind",
                              folder->name, old->size, size, carried.sessions, carried.marks, carried.left);
-        apr_pool_cleanup_run(pool, old, unmap);
+        mes_mapping_end(old, pool);
         close(*fd);
         *fd = draft;
         return ES_OK;
@@ -257,7 +235,7 @@ static es_rv_t take(es_shm_t **shm, int *fd, const char **note, apr_size_t size,
                     es_why_t *why, apr_pool_t *pool)
 {
     es_why_t damage = ES_WHY_INIT;
-    mapping_t *mapping;
+    mes_mapping_t *mapping;
     struct stat info;
     es_rv_t rv;
 
@@ -309,7 +287,7 @@ static es_rv_t open_again(es_shm_t **shm, const char **note, const held_t *held,
                           const mes_folder_t *folder, es_why_t *why, apr_pool_t *pool)
 {
     es_why_t damage = ES_WHY_INIT;
-    mapping_t *mapping;
+    mes_mapping_t *mapping;
     struct stat info;
     es_rv_t rv;
 

@@ -2,15 +2,14 @@
  *
  * Where metadata comes from. Hosts that say the same share a source, so that it is fetched once, however many they are.
  */
+#include "httpd/mapping.h"
 #include "httpd/refresh.h"
 
 #include "entra/cloud.h"
 
 #include <apr_strings.h>
 #include <errno.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #define AUTHORITIES_MAX (4 * 1024 * 1024)
 
@@ -155,37 +154,16 @@ int mes_source_is_signed(const mes_shared_t *shared, es_bytes_t document)
     return 1;
 }
 
-typedef struct {
-    void *memory;
-    apr_size_t size;
-    pid_t owner;
-} mapping_t;
-
-/* In the parent only: a child's threads may be in it until the process ends. */
-static apr_status_t unmap(void *context)
-{
-    const mapping_t *mapping = context;
-
-    if (mapping->owner == getpid()) {
-        munmap(mapping->memory, mapping->size);
-    }
-    return APR_SUCCESS;
-}
-
 es_rv_t mes_source_share(mes_refresh_t *refresh, es_why_t *why, apr_pool_t *pool)
 {
     const apr_size_t count = (apr_size_t)refresh->sources->nelts;
-    mapping_t *mapping = apr_pcalloc(pool, sizeof *mapping);
+    const mes_mapping_t *mapping = mes_mapping_make(-1, sizeof(mes_shared_t) * (count + 1), pool);
     mes_shared_t *shared;
     apr_size_t i;
 
-    mapping->size = sizeof(mes_shared_t) * (count + 1);
-    mapping->memory = mmap(NULL, mapping->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (mapping->memory == MAP_FAILED) {
+    if (!mapping) {
         return es_fail(why, ES_CONFIG_STATE, "no memory to share: %s", strerror(errno));
     }
-    mapping->owner = getpid();
-    apr_pool_cleanup_register(pool, mapping, unmap, apr_pool_cleanup_null);
     shared = mapping->memory; /* all zero, which is how each of them begins */
     refresh->raised = &shared[count].edition;
     for (i = 0; i < count; i++) {

@@ -155,7 +155,7 @@ static void deliver(mes_sending_t *sending, const mes_target_t *target, const es
 static void aim(mes_target_t *target, const mes_plan_t *plan, const es_session_claim_t *claim, apr_pool_t *pool)
 {
     const mes_named_t named = { claim->short_name, claim->name, 0, MES_OWN_NONE };
-    const mes_given_t *line;
+    const mes_line_t *line;
 
     if (mes_plan_exports(&plan->said, &named)) {
         if ((line = mes_plan_find_variable(&plan->said, &named)) != NULL) {

@@ -10,7 +10,7 @@
 /* How often a child says that values are left out: it does so at every request of that user. */
 #define TELL_EVERY apr_time_from_sec(60)
 
-static void tell(mes_sending_t *sending, const mes_given_t *header, int missing)
+static void tell(mes_sending_t *sending, const mes_line_t *header, int missing)
 {
     request_rec *r = sending->r;
     apr_time_t *told = sending->plan->told;
@@ -27,7 +27,7 @@ static void tell(mes_sending_t *sending, const mes_given_t *header, int missing)
     }
 }
 
-static void set(mes_sending_t *sending, const mes_given_t *header, const char *text, int missing)
+static void set(mes_sending_t *sending, const mes_line_t *header, const char *text, int missing)
 {
     apr_table_t *headers = sending->r->headers_in;
 
@@ -45,7 +45,7 @@ void mes_headers_send(mes_sending_t *sending, const mes_target_t *target, const 
     int i;
 
     for (i = 0; i < target->n_headers; i++) {
-        const mes_given_t *header = &target->headers[i];
+        const mes_line_t *header = &target->headers[i];
         const char *text;
         int missing;
 
@@ -59,7 +59,7 @@ void mes_headers_send_one(mes_sending_t *sending, const mes_target_t *target, co
     int i;
 
     for (i = 0; i < target->n_headers; i++) {
-        const mes_given_t *header = &target->headers[i];
+        const mes_line_t *header = &target->headers[i];
         const char *text = es_header_write_one(one, header->encoding, sending->plan->said.limit, sending->r->pool);
 
         set(sending, header, text, !text);

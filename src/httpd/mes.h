@@ -264,7 +264,7 @@ typedef enum {
 } mes_endpoint_t;
 
 /* A Require line of ours (authz.h). Of those that were not in the user's favour so many are told in the log. */
-typedef struct mes_line_t mes_line_t;
+typedef struct mes_rule_t mes_rule_t;
 #define MES_FAILED_MAX 8
 
 /* What we know of one request_rec. */
@@ -278,7 +278,7 @@ typedef struct {
     int is_judging;          /* inside our own call of access_checker_ex */
     int is_own;              /* the answer is ours: never to be stored */
     int n_failed;            /* lines of ours that were against the user, and the first of them */
-    const mes_line_t *failed[MES_FAILED_MAX];
+    const mes_rule_t *failed[MES_FAILED_MAX];
     es_request_kind_t step_up; /* the sign-in that may change the rules' mind, ES_REQUEST_PLAIN: none */
     es_edition_t *edition;     /* of the site, on the request that came from the browser; NULL: not asked for yet */
     int is_groups_unknown;     /* one of them asks for groups that Entra left out */

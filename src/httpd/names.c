@@ -25,7 +25,7 @@ static int clash(const char *a, const char *b, int is_indexed, apr_pool_t *pool)
     return es_fold_has(es_fold_make(&names[0], 1, pool), b) || es_fold_has(es_fold_make(&names[1], 1, pool), a);
 }
 
-static es_rv_t check_variable(const judging_t *judging, const mes_given_t *line, const char *other,
+static es_rv_t check_variable(const judging_t *judging, const mes_line_t *line, const char *other,
                               const mes_named_t *claim)
 {
     if (mes_plan_is_same(&line->claim, claim) || !mes_plan_exports(judging->said, &line->claim) ||
@@ -37,7 +37,7 @@ static es_rv_t check_variable(const judging_t *judging, const mes_given_t *line,
                    line->name, line->claim.name, other, claim->name);
 }
 
-static es_rv_t check_header(const judging_t *judging, const mes_given_t *line, const mes_given_t *other)
+static es_rv_t check_header(const judging_t *judging, const mes_line_t *line, const mes_line_t *other)
 {
     if (!es_fold_same(line->name, other->name) && !es_fold_same(line->missing, other->name) &&
         !es_fold_same(line->name, other->missing)) {
@@ -63,16 +63,16 @@ static es_rv_t check_claim(const judging_t *judging, const mes_named_t *claim)
         const char *name = mes_plan_variable_name(said->prefix, claim->name, judging->pool);
 
         for (i = 0; rv == ES_OK && said->variables && i < said->variables->nelts; i++) {
-            rv = check_variable(judging, &APR_ARRAY_IDX(said->variables, i, mes_given_t), name, claim);
+            rv = check_variable(judging, &APR_ARRAY_IDX(said->variables, i, mes_line_t), name, claim);
         }
     }
     if (said->header_prefix && claim->own != MES_OWN_HEADERS_MISSING) {
         const char *name = mes_plan_header_name(said->header_prefix, claim->name, judging->pool);
-        const mes_given_t made = { *claim, name, apr_pstrcat(judging->pool, name, MES_MISSING, NULL), ES_HEADER_UTF8,
-                                   NULL };
+        const mes_line_t made = { *claim, name, apr_pstrcat(judging->pool, name, MES_MISSING, NULL), ES_HEADER_UTF8,
+                                  NULL };
 
         for (i = 0; rv == ES_OK && said->headers && i < said->headers->nelts; i++) {
-            const mes_given_t *line = &APR_ARRAY_IDX(said->headers, i, mes_given_t);
+            const mes_line_t *line = &APR_ARRAY_IDX(said->headers, i, mes_line_t);
 
             if (!mes_plan_is_same(&line->claim, claim)) {
                 rv = check_header(judging, line, &made);
@@ -90,15 +90,14 @@ static es_rv_t check_lines(const judging_t *judging)
 
     for (i = 0; variables && i < variables->nelts; i++) {
         for (n = 0; rv == ES_OK && n < i; n++) {
-            const mes_given_t *other = &APR_ARRAY_IDX(variables, n, mes_given_t);
+            const mes_line_t *other = &APR_ARRAY_IDX(variables, n, mes_line_t);
 
-            rv = check_variable(judging, &APR_ARRAY_IDX(variables, i, mes_given_t), other->name, &other->claim);
+            rv = check_variable(judging, &APR_ARRAY_IDX(variables, i, mes_line_t), other->name, &other->claim);
         }
     }
     for (i = 0; headers && i < headers->nelts; i++) {
         for (n = 0; rv == ES_OK && n < i; n++) {
-            rv =
-                check_header(judging, &APR_ARRAY_IDX(headers, i, mes_given_t), &APR_ARRAY_IDX(headers, n, mes_given_t));
+            rv = check_header(judging, &APR_ARRAY_IDX(headers, i, mes_line_t), &APR_ARRAY_IDX(headers, n, mes_line_t));
         }
     }
     return rv;
@@ -146,14 +145,14 @@ static void push_part(apr_array_header_t *variables, apr_array_header_t *headers
     }
     for (i = 0; said->variables && i < said->variables->nelts; i++) {
         /* In another section the values may be indexed. */
-        push(variables, APR_ARRAY_IDX(said->variables, i, mes_given_t).name, ES_FOLD_INDEXED);
+        push(variables, APR_ARRAY_IDX(said->variables, i, mes_line_t).name, ES_FOLD_INDEXED);
     }
     if (said->header_prefix) {
         push(headers, said->header_prefix, ES_FOLD_PREFIX);
     }
     for (i = 0; said->headers && i < said->headers->nelts; i++) {
-        push(headers, APR_ARRAY_IDX(said->headers, i, mes_given_t).name, ES_FOLD_WHOLE);
-        push(headers, APR_ARRAY_IDX(said->headers, i, mes_given_t).missing, ES_FOLD_WHOLE);
+        push(headers, APR_ARRAY_IDX(said->headers, i, mes_line_t).name, ES_FOLD_WHOLE);
+        push(headers, APR_ARRAY_IDX(said->headers, i, mes_line_t).missing, ES_FOLD_WHOLE);
     }
 }
 

@@ -53,12 +53,12 @@ int mes_plan_exports(const mes_said_t *said, const mes_named_t *claim)
            (!said->allowed || claim->own == MES_OWN_HEADERS_MISSING || is_listed(said->allowed, claim));
 }
 
-const mes_given_t *mes_plan_find_variable(const mes_said_t *said, const mes_named_t *claim)
+const mes_line_t *mes_plan_find_variable(const mes_said_t *said, const mes_named_t *claim)
 {
     int i;
 
     for (i = 0; said->variables && i < said->variables->nelts; i++) {
-        const mes_given_t *line = &APR_ARRAY_IDX(said->variables, i, mes_given_t);
+        const mes_line_t *line = &APR_ARRAY_IDX(said->variables, i, mes_line_t);
 
         if (mes_plan_is_same(&line->claim, claim)) {
             return line;
@@ -105,17 +105,17 @@ static const apr_array_header_t *join_variables(const mes_said_t *base, const me
     }
     lines = apr_array_copy(pool, add->variables);
     for (i = 0; i < base->variables->nelts; i++) {
-        const mes_given_t *line = &APR_ARRAY_IDX(base->variables, i, mes_given_t);
+        const mes_line_t *line = &APR_ARRAY_IDX(base->variables, i, mes_line_t);
 
         for (n = 0; n < add->variables->nelts; n++) {
-            const mes_given_t *other = &APR_ARRAY_IDX(add->variables, n, mes_given_t);
+            const mes_line_t *other = &APR_ARRAY_IDX(add->variables, n, mes_line_t);
 
             if (mes_plan_is_same(&other->claim, &line->claim) || es_fold_same(other->name, line->name)) {
                 break;
             }
         }
         if (n == add->variables->nelts) {
-            APR_ARRAY_PUSH(lines, mes_given_t) = *line;
+            APR_ARRAY_PUSH(lines, mes_line_t) = *line;
         }
     }
     return lines;
@@ -131,10 +131,10 @@ static const apr_array_header_t *join_headers(const mes_said_t *base, const mes_
     }
     lines = apr_array_copy(pool, add->headers);
     for (i = 0; i < base->headers->nelts; i++) {
-        const mes_given_t *line = &APR_ARRAY_IDX(base->headers, i, mes_given_t);
+        const mes_line_t *line = &APR_ARRAY_IDX(base->headers, i, mes_line_t);
 
         for (n = 0; n < add->headers->nelts; n++) {
-            const mes_given_t *other = &APR_ARRAY_IDX(add->headers, n, mes_given_t);
+            const mes_line_t *other = &APR_ARRAY_IDX(add->headers, n, mes_line_t);
 
             if (es_fold_same(other->name, line->name) || es_fold_same(other->missing, line->name) ||
                 es_fold_same(other->name, line->missing)) {
@@ -142,7 +142,7 @@ static const apr_array_header_t *join_headers(const mes_said_t *base, const mes_
             }
         }
         if (n == add->headers->nelts) {
-            APR_ARRAY_PUSH(lines, mes_given_t) = *line;
+            APR_ARRAY_PUSH(lines, mes_line_t) = *line;
         }
     }
     return lines;
@@ -195,27 +195,27 @@ void mes_plan_find_headers(mes_target_t *target, const mes_said_t *said, const m
         name = NULL;
     }
     if (n > 0 || name) {
-        lines = apr_array_make(pool, 1, sizeof(mes_given_t));
+        lines = apr_array_make(pool, 1, sizeof(mes_line_t));
     }
     for (i = 0; i < n; i++) {
-        const mes_given_t *line = &APR_ARRAY_IDX(said->headers, i, mes_given_t);
+        const mes_line_t *line = &APR_ARRAY_IDX(said->headers, i, mes_line_t);
 
         if (name && (es_fold_same(line->name, name) || es_fold_same(line->missing, name))) {
             name = NULL;
         }
         if (mes_plan_is_same(&line->claim, claim)) {
-            APR_ARRAY_PUSH(lines, mes_given_t) = *line;
+            APR_ARRAY_PUSH(lines, mes_line_t) = *line;
         }
     }
     if (name) {
-        const mes_given_t made = { *claim, name, apr_pstrcat(pool, name, MES_MISSING, NULL), said->header_encoding,
-                                   NULL };
+        const mes_line_t made = { *claim, name, apr_pstrcat(pool, name, MES_MISSING, NULL), said->header_encoding,
+                                  NULL };
 
-        APR_ARRAY_PUSH(lines, mes_given_t) = made;
+        APR_ARRAY_PUSH(lines, mes_line_t) = made;
     }
     if (lines) {
         target->n_headers = lines->nelts;
-        target->headers = (const mes_given_t *)lines->elts;
+        target->headers = (const mes_line_t *)lines->elts;
     }
 }
 
@@ -225,7 +225,7 @@ static int is_given(const mes_said_t *said, const char *variable)
     int i;
 
     for (i = 0; said->variables && i < said->variables->nelts; i++) {
-        if (es_fold_same(APR_ARRAY_IDX(said->variables, i, mes_given_t).name, variable)) {
+        if (es_fold_same(APR_ARRAY_IDX(said->variables, i, mes_line_t).name, variable)) {
             return 1;
         }
     }
@@ -235,7 +235,7 @@ static int is_given(const mes_said_t *said, const char *variable)
 static void aim(mes_target_t *target, const mes_said_t *said, const mes_named_t *claim, apr_pool_t *pool)
 {
     if (claim->own != MES_OWN_USER && mes_plan_exports(said, claim)) {
-        const mes_given_t *line = mes_plan_find_variable(said, claim);
+        const mes_line_t *line = mes_plan_find_variable(said, claim);
         const char *name = line ? line->name : mes_plan_variable_name(said->prefix, claim->name, pool);
 
         target->variable = line || !is_given(said, name) ? name : NULL;
@@ -268,7 +268,7 @@ static void take_names(mes_plan_t *plan, apr_pool_t *pool)
     }
     for (n = 0; plan->said.variables && n < plan->said.variables->nelts; n++) {
         APR_ARRAY_PUSH(variables, es_fold_name_t) =
-            (es_fold_name_t){ APR_ARRAY_IDX(plan->said.variables, n, mes_given_t).name, kind };
+            (es_fold_name_t){ APR_ARRAY_IDX(plan->said.variables, n, mes_line_t).name, kind };
     }
     plan->variables = es_fold_make((const es_fold_name_t *)variables->elts, variables->nelts, pool);
     plan->headers = es_fold_make((const es_fold_name_t *)headers->elts, headers->nelts, pool);

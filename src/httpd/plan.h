@@ -43,7 +43,7 @@ typedef struct {
     const char *missing;           /* the header that says how many values are left out */
     es_header_encoding_t encoding; /* of a header */
     const ap_directive_t *at;
-} mes_given_t;
+} mes_line_t;
 
 /* What EntraSAMLEnvValues can say, in the order of its choices. */
 enum { MES_VALUES_JOINED, MES_VALUES_INDEXED, MES_VALUES_BOTH };
@@ -51,8 +51,8 @@ enum { MES_VALUES_JOINED, MES_VALUES_INDEXED, MES_VALUES_BOTH };
 /* What one section says, or what several that lie in each other say together. */
 typedef struct {
     const char *prefix;                   /* of variables */
-    const apr_array_header_t *variables;  /* of mes_given_t */
-    const apr_array_header_t *headers;    /* of mes_given_t */
+    const apr_array_header_t *variables;  /* of mes_line_t */
+    const apr_array_header_t *headers;    /* of mes_line_t */
     const apr_array_header_t *allowed;    /* of mes_named_t; NULL: all */
     const apr_array_header_t *denied;     /* of mes_named_t */
     const char *header_prefix;            /* NULL: none */
@@ -68,7 +68,7 @@ typedef struct {
 typedef struct {
     const char *variable; /* NULL: into none */
     int n_headers;
-    const mes_given_t *headers;
+    const mes_line_t *headers;
 } mes_target_t;
 
 typedef struct {
@@ -106,7 +106,7 @@ int mes_plan_is_same(const mes_named_t *a, const mes_named_t *b);
 /* Do allow list and deny list let it out? */
 int mes_plan_exports(const mes_said_t *said, const mes_named_t *claim);
 /* The line of that claim in said->variables; NULL when there is none. */
-const mes_given_t *mes_plan_find_variable(const mes_said_t *said, const mes_named_t *claim);
+const mes_line_t *mes_plan_find_variable(const mes_said_t *said, const mes_named_t *claim);
 /* The headers of a claim: those of its lines, and the one of EntraSAMLHeaderPrefix unless a line says it otherwise or
  * `taken` has it. */
 void mes_plan_find_headers(mes_target_t *target, const mes_said_t *said, const mes_named_t *claim,

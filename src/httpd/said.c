@@ -61,11 +61,11 @@ static es_rv_t read_encoding(es_header_encoding_t *encoding, const char *text, e
     return ES_OK;
 }
 
-static void push_line(const apr_array_header_t **list, const mes_given_t *line, apr_pool_t *pool)
+static void push_line(const apr_array_header_t **list, const mes_line_t *line, apr_pool_t *pool)
 {
-    apr_array_header_t *lines = *list ? apr_array_copy(pool, *list) : apr_array_make(pool, 4, sizeof(mes_given_t));
+    apr_array_header_t *lines = *list ? apr_array_copy(pool, *list) : apr_array_make(pool, 4, sizeof(mes_line_t));
 
-    APR_ARRAY_PUSH(lines, mes_given_t) = *line;
+    APR_ARRAY_PUSH(lines, mes_line_t) = *line;
     *list = lines;
 }
 
@@ -79,8 +79,8 @@ static es_rv_t set_prefix(mes_said_t *said, const cmd_parms *cmd, int argc, char
 
 static es_rv_t set_variable(mes_said_t *said, const cmd_parms *cmd, int argc, char *const argv[], es_why_t *why)
 {
-    mes_given_t line = { .name = apr_pstrdup(cmd->pool, argv[1]), .at = cmd->directive };
-    const mes_given_t *other;
+    mes_line_t line = { .name = apr_pstrdup(cmd->pool, argv[1]), .at = cmd->directive };
+    const mes_line_t *other;
     es_rv_t rv;
 
     (void)argc;
@@ -156,9 +156,9 @@ static es_rv_t set_values(mes_said_t *said, const cmd_parms *cmd, int argc, char
 
 static es_rv_t set_header(mes_said_t *said, const cmd_parms *cmd, int argc, char *const argv[], es_why_t *why)
 {
-    mes_given_t line = { .name = apr_pstrdup(cmd->pool, argv[0]),
-                         .missing = apr_pstrcat(cmd->pool, argv[0], MES_MISSING, NULL),
-                         .at = cmd->directive };
+    mes_line_t line = { .name = apr_pstrdup(cmd->pool, argv[0]),
+                        .missing = apr_pstrcat(cmd->pool, argv[0], MES_MISSING, NULL),
+                        .at = cmd->directive };
     es_rv_t rv;
 
     if (argc == 1 && strcasecmp(argv[0], "Off") == 0) {

@@ -26,6 +26,7 @@ typedef struct {
     const es_claim_alias_t *aliases;
     int n_aliases;
     const char *const *required_claims; /* NULL-terminated; NULL: none */
+    const char *const *session_claims;  /* what a front end may see, NULL-terminated; NULL: none */
     apr_interval_time_t keep;           /* longest session lifetime of any section: how long a record may be needed */
     int sessions_per_user;              /* at most, 0: any number */
     int idp_initiated;                  /* accept responses that answer no request */
@@ -43,6 +44,8 @@ typedef struct {
     const char *cookies; /* the Cookie header, several joined by "; "; NULL where there is none */
     apr_time_t now;
     apr_pool_t *pool;
+    const es_site_t *const *others; /* whose sessions are good here too, NULL-terminated; NULL: none */
+    int is_known;                   /* there is a session that is good where a sign-on starts: what it raises */
 } es_flow_t;
 
 /* What to answer. Zeroed by the caller. */
@@ -54,9 +57,17 @@ typedef struct {
 } es_answer_t;
 
 /* Finds the session of the request's cookie, judges it by the section's limits, and notes its use. No lock, nothing
- * parsed but the record's offsets. ES_SESSION_NONE, ES_SESSION_FOREIGN, ES_SESSION_EXPIRED, ES_SESSION_IDLE,
- * ES_RECORD_INVALID. */
+ * parsed but the record's offsets. Every cookie of our connection's name is tried, then those of the others'.
+ * ES_SESSION_NONE, ES_SESSION_FOREIGN, ES_SESSION_EXPIRED, ES_SESSION_IDLE, ES_RECORD_INVALID. */
 es_rv_t es_resume_find(es_session_t *session, const es_flow_t *flow, apr_interval_time_t lifetime,
+                       apr_interval_time_t idle, es_why_t *why);
+
+/* The same without noting the use: to look at a session must not keep it alive. */
+typedef struct {
+    es_hash_t key;
+    es_stored_t stored;
+} es_place_t;
+es_rv_t es_resume_look(es_session_t *session, es_place_t *place, const es_flow_t *flow, apr_interval_time_t lifetime,
                        apr_interval_time_t idle, es_why_t *why);
 
 /* Starts a sign-on for a page: location = Entra, a binding cookie where the browser has none. `ask` NULL: the plain one.

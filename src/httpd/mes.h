@@ -52,6 +52,8 @@ typedef enum {
     MES_CLAIM,
     MES_GROUP,
     MES_REQUIRED_CLAIMS,
+    MES_SESSION_CLAIMS,
+    MES_SESSIONS_FROM,
     MES_RESPONSE_LIMIT,
     MES_PAGE_TEMPLATE,
     MES_SESSIONS_PER_USER,
@@ -222,7 +224,8 @@ typedef enum {
     MES_ENDPOINT_ACS,
     MES_ENDPOINT_LOGIN,
     MES_ENDPOINT_LOGOUT,
-    MES_ENDPOINT_METADATA
+    MES_ENDPOINT_METADATA,
+    MES_ENDPOINT_SESSION
 } mes_endpoint_t;
 
 /* What we know of one request_rec. */
@@ -297,6 +300,9 @@ int mes_io_redirect(request_rec *r, const es_answer_t *answer);
 /* is_all: at Entra too. */
 int mes_io_signed_out(request_rec *r, const mes_site_t *site, int is_all);
 int mes_io_metadata(request_rec *r, const mes_site_t *site);
+/* For scripts: JSON, and a refusal in JSON whoever asks, with the address of a sign-in where one would help (or NULL). */
+int mes_io_json(request_rec *r, const char *json);
+int mes_io_refuse_json(request_rec *r, const mes_site_t *site, const es_why_t *why, const char *sign_in);
 /* Adds the answer's cookies to whatever is sent. */
 void mes_io_set_cookies(request_rec *r, const es_answer_t *answer);
 
@@ -336,6 +342,7 @@ int mes_serve_acs(request_rec *r, const mes_site_t *site);
 int mes_serve_login(request_rec *r, const mes_site_t *site);
 int mes_serve_metadata(request_rec *r, const mes_site_t *site);
 int mes_logout_serve(request_rec *r, const mes_site_t *site);
+int mes_tell_serve(request_rec *r, const mes_site_t *site);
 
 int mes_export_environment(request_rec *r);
 const char *const *mes_export_names(apr_pool_t *pool);

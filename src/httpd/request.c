@@ -138,6 +138,8 @@ void mes_request_flow(es_flow_t *flow, request_rec *r, const mes_site_t *site)
     flow->cookies = join_cookies(r);
     flow->now = r->request_time;
     flow->pool = r->pool;
+    flow->others = NULL;
+    flow->is_known = 0;
 }
 
 es_visitor_t mes_request_visitor(const request_rec *r)

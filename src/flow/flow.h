@@ -44,12 +44,13 @@ typedef struct {
     const char *cookies; /* the Cookie header, several joined by "; "; NULL where there is none */
     apr_time_t now;
     apr_pool_t *pool;
-    const es_site_t *const *others; /* whose sessions are good here too, NULL-terminated; NULL: none */
+    const es_site_t *const *others; /* whose sessions are good here too, at most ES_OTHERS_MAX and NULL; NULL: none */
     int is_known;                   /* there is a session that is good where a sign-on starts: what it raises */
 } es_flow_t;
 
 /* What to answer. Zeroed by the caller. */
-#define ES_ANSWER_COOKIES 3
+#define ES_OTHERS_MAX 8 /* connections whose sessions are good for another */
+#define ES_ANSWER_COOKIES (3 + ES_OTHERS_MAX)
 typedef struct {
     const char *location; /* 303 to there; NULL: the reason's page */
     int n_cookies;
@@ -103,8 +104,8 @@ typedef struct {
 es_rv_t es_acs_accept(es_answer_t *answer, es_acs_report_t *report, const es_flow_t *flow, const es_acs_form_t *form,
                       es_why_t *why);
 
-/* The user signs out here. Ends every session whose cookie came along, answers with cookies that erase ours, and never
- * fails to erase. location = Entra, to be asked to end its session too, where it can be and `asks` says so; else the
+/* The user signs out here. Ends every session whose cookie came along, of ours and of the others whose sessions are good
+ * here, answers with cookies that erase them, and never fails to erase. location = Entra, to be asked to end its session too, where it can be and `asks` says so; else the
  * landing, a page on our origin or NULL for the page that says so. */
 es_rv_t es_logout_start(es_answer_t *answer, int *ended, const es_flow_t *flow, const char *landing, int asks,
                         es_why_t *why);

@@ -11,26 +11,15 @@
 #include <apr_strings.h>
 #include <apr_tables.h>
 
-/* Values as they were before es_session_pack joined them: a backslash before ';' and '\' that belong to one. */
 static const char *join_values(const es_session_claim_t *claim, apr_pool_t *pool)
 {
-    apr_array_header_t *values = apr_array_make(pool, claim->count, sizeof(const char *));
-    char *value = apr_palloc(pool, claim->joined_len + 1), *end = value;
-    const char *c;
+    apr_array_header_t *texts = apr_array_make(pool, claim->count, sizeof(const char *));
+    const char *const *value = es_session_values(claim, pool);
 
-    for (c = claim->joined;; c++) {
-        if (*c != ';' && *c != '\0') {
-            c += *c == '\\' && c[1] != '\0';
-            *end++ = *c;
-            continue;
-        }
-        *end = '\0';
-        APR_ARRAY_PUSH(values, const char *) = es_codec_json(value, pool);
-        end = value;
-        if (*c == '\0') {
-            return apr_array_pstrcat(pool, values, ',');
-        }
+    for (; *value; value++) {
+        APR_ARRAY_PUSH(texts, const char *) = es_codec_json(*value, pool);
     }
+    return apr_array_pstrcat(pool, texts, ',');
 }
 
 /* Those that the administrator chose and the session has. A claim that is absent stays absent: no groups are something

@@ -137,6 +137,7 @@ static int start_signon(request_rec *r, const mes_site_t *site, const mes_reques
     es_flow_t flow;
 
     mes_request_flow(&flow, r, site);
+    flow.is_known = request->resumed == ES_OK || request->resumed == ES_SESSION_STALE;
     if (es_signon_start(&answer, &flow, &ask, mes_request_landing(r), &why) != ES_OK) {
         return mes_io_refuse(r, site, &why, MES_OFFER_AGAIN);
     }

@@ -55,6 +55,7 @@ START_TEST(opens_what_was_sealed)
             pending.has_session = has_session;
             pending.is_fresh = round == 1;
             pending.is_passive = round == 2;
+            pending.is_raising = round == 1;
             memset(&pending.session, 0x55, sizeof pending.session);
             opened = reopen(seal());
             ck_assert(memcmp(&opened->connection, &pending.connection, sizeof pending.connection) == 0);
@@ -64,7 +65,8 @@ START_TEST(opens_what_was_sealed)
             ck_assert(!has_session || memcmp(&opened->session, &pending.session, sizeof pending.session) == 0);
             ck_assert(opened->started == NOW);
             ck_assert_int_eq(opened->round, round);
-            ck_assert(opened->is_fresh == (round == 1) && opened->is_passive == (round == 2));
+            ck_assert(opened->is_fresh == (round == 1) && opened->is_passive == (round == 2) &&
+                      opened->is_raising == (round == 1));
             ck_assert_str_eq(opened->landing, pending.landing);
         }
     }

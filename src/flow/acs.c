@@ -3,6 +3,7 @@
  * Path 2: the POST at the reply URL (SAML profiles 4.1.4.3). Everything down to `commit` only reads: a message that is
  * refused leaves no trace. Commit sets the two marks, then makes the session.
  */
+#include "flow/raise.h"
 #include "flow/signon.h"
 #include "flow/subject.h"
 
@@ -24,6 +25,7 @@ typedef struct {
     apr_time_t not_after; /* the assertion's */
     es_bytes_t record;    /* the session to be */
     es_session_t session; /* the same, read */
+    es_raise_t raise;     /* what becomes of those that the browser has */
     apr_time_t expires;   /* the record's */
 } es_signin_t;
 
@@ -144,6 +146,21 @@ static unsigned asked_for(const es_pending_t *pending)
            (pending->is_step_up ? ES_SESSION_ASKED_STEP_UP : 0u);
 }
 
+/* The record, and what the browser's sessions have proved already. */
+static es_rv_t pack(es_signin_t *in, es_session_new_t *fresh, const es_flow_t *flow, es_why_t *why)
+{
+    es_rv_t rv = es_session_pack(&in->record, fresh, why, flow->pool);
+
+    if (rv == ES_OK) {
+        rv = es_session_read(&in->session, in->record, why);
+    }
+    if (rv == ES_OK && es_raise_judge(&in->raise, fresh, flow, in->pending, &in->binding, &in->session)) {
+        rv = es_session_pack(&in->record, fresh, why, flow->pool);
+        return rv == ES_OK ? es_session_read(&in->session, in->record, why) : rv;
+    }
+    return rv;
+}
+
 /* The claims, the name, and the record they make. */
 static es_rv_t make_record(es_signin_t *in, es_acs_report_t *report, const es_flow_t *flow, es_why_t *why)
 {
@@ -169,10 +186,7 @@ static es_rv_t make_record(es_signin_t *in, es_acs_report_t *report, const es_fl
         rv = es_claims_user(&fresh.user, fresh.claims, fresh.n_claims, site->connection->remote_user, why);
     }
     if (rv == ES_OK) {
-        rv = es_session_pack(&in->record, &fresh, why, flow->pool);
-    }
-    if (rv == ES_OK) {
-        rv = es_session_read(&in->session, in->record, why);
+        rv = pack(in, &fresh, flow, why);
     }
     if (rv != ES_OK) {
         return rv;
@@ -187,7 +201,7 @@ static es_rv_t make_record(es_signin_t *in, es_acs_report_t *report, const es_fl
     return ES_OK;
 }
 
-/* Makes the session in the place of the one that the browser had, and holds its user to his number of sessions: by tenant
+/* Makes the session in the place of those that the browser had, and holds its user to his number of sessions: by tenant
  * and object id, or by NameID where Entra was told to leave those out, and then of his tenant where there may be several.
  * When two sign-ins of one user meet here, both have made theirs before either counts, so that never too many are left. */
 static es_rv_t make_session(es_acs_report_t *report, const es_hash_t *key, const es_signin_t *in, const es_flow_t *flow,
@@ -204,11 +218,7 @@ static es_rv_t make_session(es_acs_report_t *report, const es_hash_t *key, const
     if (rv != ES_OK) {
         return rv;
     }
-    if (in->pending->has_session) {
-        es_why_t ignored = ES_WHY_INIT; /* the new session stands; the old one ends by itself at the latest */
-
-        store->remove(NULL, store, &in->pending->session, &ignored);
-    }
+    es_raise_end(&in->raise, flow);
     if (most > 0 && !es_subject_of(&subjects[0], kind, &in->session)) {
         kind = ES_SUBJECT_NAME_ID;
     }
@@ -250,6 +260,8 @@ static es_rv_t finish(es_answer_t *answer, es_signin_t *in, es_acs_report_t *rep
         return rv;
     }
     answer->location = in->pending->landing;
+    in->binding.has_session = 1;
+    in->binding.session = key;
     es_binding_count(&in->binding, in->pending->landing, flow->now);
     es_signon_set_cookie(answer, connection->session_cookie, cookie, ES_COOKIE_LAX, flow);
     es_signon_set_cookie(answer, connection->binding_cookie, es_binding_text(&in->binding, flow->pool), ES_COOKIE_NONE,

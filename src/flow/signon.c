@@ -40,19 +40,45 @@ void es_signon_set_cookie(es_answer_t *answer, const char *name, const char *val
     answer->cookies[answer->n_cookies++] = es_cookie_set(name, value, site, flow->pool);
 }
 
-/* The first session cookie that has the shape of a token: what the ACS shall end, since it will not see that cookie itself. */
-static void note_session(es_pending_t *pending, const es_flow_t *flow)
+/* Notes the first session that there is among the connection's cookies; returns 0 where there is none. What has but the
+ * shape of a token says at least that the browser keeps cookies. */
+static int note_one(es_pending_t *pending, const es_flow_t *flow, const es_connection_t *connection)
 {
     const char *cursor = flow->cookies;
     const char *cookie;
     int tries = ES_COOKIE_TRIES;
 
-    while (tries-- > 0 && (cookie = es_cookie_next(&cursor, flow->site->connection->session_cookie, flow->pool))) {
-        if (es_session_token_read(&pending->session, cookie)) {
+    while (tries-- > 0 && (cookie = es_cookie_next(&cursor, connection->session_cookie, flow->pool))) {
+        es_why_t ignored = ES_WHY_INIT;
+        es_stored_t stored;
+        es_hash_t key;
+
+        if (!es_session_token_read(&key, cookie)) {
+            continue;
+        }
+        if (!pending->has_session) {
+            pending->session = key;
             pending->has_session = 1;
-            return;
+        }
+        if (flow->store->find(&stored, flow->store, &key, flow->now, &ignored, flow->pool) == ES_OK &&
+            stored.record.data) {
+            pending->session = key;
+            return 1;
         }
     }
+    return 0;
+}
+
+/* The session that the sign-in will replace: the ACS will not see its cookie. Ours first, as resume looks for them. */
+static void note_session(es_pending_t *pending, const es_flow_t *flow)
+{
+    const es_site_t *const *other = flow->others;
+    int is_found = note_one(pending, flow, flow->site->connection);
+
+    for (; !is_found && other && *other; other++) {
+        is_found = note_one(pending, flow, (*other)->connection);
+    }
+    pending->is_raising = is_found && flow->is_known;
 }
 
 /* The address at Entra. Where the page to return to makes it too long, in a signed request or with a long entity ID, the

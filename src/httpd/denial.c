@@ -128,6 +128,7 @@ int mes_denial_answer(request_rec *r, mes_request_t *request)
             "no rule of this section lets the user see %.300s%.600s", r->uri, explain(r, request, site));
     trace_values(r, request);
     mes_request_flow(&flow, r, site);
+    flow.is_known = 1;
     if (is_due(r, request, &flow, kind)) {
         request->step_up = kind;
         if (r->header_only || !mes_gate_redirects(r, mes_request_visitor(r))) {

@@ -4,6 +4,8 @@
  */
 #include "httpd/value.h"
 
+#include "flow/tell.h"
+
 #include <apr_strings.h>
 
 static const char *const clouds[] = { "public", "usgov", "china", NULL };
@@ -33,6 +35,12 @@ static es_rv_t check_required(const mes_value_t *value, es_why_t *why, apr_pool_
 {
     (void)pool;
     return es_claims_check_required((const char *const *)value->list->elts, value->list->nelts, why);
+}
+
+static es_rv_t check_session_claims(const mes_value_t *value, es_why_t *why, apr_pool_t *pool)
+{
+    (void)pool;
+    return es_tell_check_claims((const char *const *)value->list->elts, value->list->nelts, why);
 }
 
 static const char *set_server(cmd_parms *cmd, void *unused, int argc, char *const argv[])
@@ -124,6 +132,10 @@ const command_rec mes_directives[] = {
            .fault = ES_CONFIG_GROUP, .check = check_groups),
     SERVER("EntraSAMLRequiredClaims", "NAME [NAME ...]: short names of claims without which nobody signs in",
            .kind = MES_KIND_LIST, .slot = MES_REQUIRED_CLAIMS, .check = check_required),
+    SERVER("EntraSAMLSessionClaims", "NAME [NAME ...]: short names of claims that PATH/session shows to scripts",
+           .kind = MES_KIND_LIST, .slot = MES_SESSION_CLAIMS, .check = check_session_claims),
+    SERVER("EntraSAMLSessionsFrom", "IDENTIFIER [IDENTIFIER ...]: entity IDs whose sessions are good here too",
+           .kind = MES_KIND_LIST, .slot = MES_SESSIONS_FROM),
     SERVER("EntraSAMLResponseLimit", "SIZE, 4K to 16M: the largest POST the reply URL reads", .kind = MES_KIND_SIZE,
            .slot = MES_RESPONSE_LIMIT, .min = KIB(4), .max = MIB(16), .fallback = MIB(1)),
     SERVER("EntraSAMLPageTemplate", "FILE: an HTML page for refusals", .kind = MES_KIND_FILE,

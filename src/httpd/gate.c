@@ -17,6 +17,14 @@ static int can_answer(const request_rec *r)
     return !r->main && !mes_request_is_error_document(r);
 }
 
+/* A look at the limits of a section (tell.c): nobody uses the session there. */
+static int is_look(const request_rec *r)
+{
+    const mes_request_t *outer = r->main ? mes_request_find(r->main) : NULL;
+
+    return outer && outer->endpoint;
+}
+
 int mes_gate_resume(request_rec *r)
 {
     const mes_site_t *site = mes_request_site(r);
@@ -25,7 +33,7 @@ int mes_gate_resume(request_rec *r)
     es_why_t why = ES_WHY_INIT;
     es_flow_t flow;
 
-    if ((request && request->endpoint) || !mes_request_is_ours(r)) {
+    if ((request && request->endpoint) || is_look(r) || !mes_request_is_ours(r)) {
         return DECLINED;
     }
     r->user = NULL; /* in our sections, whoever else may have set it */
@@ -120,6 +128,7 @@ static int start_signon(request_rec *r, const mes_site_t *site, const mes_reques
     es_flow_t flow;
 
     mes_request_flow(&flow, r, site);
+    flow.is_known = request->resumed == ES_OK || request->resumed == ES_SESSION_STALE;
     if (es_signon_start(&answer, &flow, &ask, mes_request_landing(r), &why) != ES_OK) {
         return mes_io_refuse(r, site, &why, MES_OFFER_AGAIN);
     }

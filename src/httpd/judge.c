@@ -87,6 +87,7 @@ static const ap_directive_t *find_blamed(const mes_server_t *conf, es_rv_t rv)
         { ES_METADATA_SIGNER, MES_METADATA_SIGNER },
         { ES_CONFIG_SHARED, MES_REQUIRED_CLAIMS },
         { ES_CONFIG_GROUP, MES_GROUP },
+        { ES_CONFIG_SESSIONS_FROM, MES_SESSIONS_FROM },
     };
     apr_size_t i;
 
@@ -120,6 +121,7 @@ static es_rv_t prepare(mes_server_t *conf, mes_refresh_t *refresh, es_why_t *why
     }
     conf->slot = es_slot_make(pool);
     conf->owner = getpid();
+    conf->from = conf->value[MES_SESSIONS_FROM].list ? apr_array_make(pool, 2, sizeof(mes_server_t *)) : NULL;
     apr_pool_cleanup_register(pool, conf, empty_slot, apr_pool_cleanup_null);
     return rv == ES_OK ? mes_pages_load(&conf->template, conf->value[MES_PAGE_TEMPLATE].text, why, pool) : rv;
 }
@@ -198,6 +200,25 @@ static es_rv_t check_memory(const mes_value_t *size, es_why_t *why)
     return ES_OK;
 }
 
+/* What hosts say of each other, when all have their sites. */
+static int judge_scopes(server_rec *main_server, const mes_refresh_t *refresh)
+{
+    const mes_server_t *main_conf = mes_conf_server(main_server);
+    const server_rec *s;
+    int faults = 0;
+
+    for (s = main_server; s; s = s->next) {
+        mes_server_t *conf = mes_conf_server(s);
+        es_why_t why = ES_WHY_INIT;
+
+        if (has_entra(conf) && mes_scope_find(conf, main_conf, refresh, &why) != ES_OK) {
+            mes_io_config_error(&why, find_blamed(conf, why.rv));
+            faults++;
+        }
+    }
+    return faults;
+}
+
 int mes_judge_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server)
 {
     mes_server_t *main_conf = mes_conf_server(main_server);
@@ -229,6 +250,9 @@ int mes_judge_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
             mes_io_config_error(&why, at);
             faults++;
         }
+    }
+    if (faults == 0) {
+        faults += judge_scopes(main_server, state->refresh);
     }
     for (s = main_server; s; s = s->next) {
         const mes_server_t *conf = mes_conf_server(s);

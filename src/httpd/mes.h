@@ -55,6 +55,8 @@ typedef enum {
     MES_CLAIM,
     MES_GROUP,
     MES_REQUIRED_CLAIMS,
+    MES_SESSION_CLAIMS,
+    MES_SESSIONS_FROM,
     MES_RESPONSE_LIMIT,
     MES_PAGE_TEMPLATE,
     MES_SESSIONS_PER_USER,
@@ -129,6 +131,7 @@ typedef struct {
     mes_source_t *source;         /* of its metadata */
     const char *template;         /* the page */
     pid_t owner;                  /* the parent */
+    apr_array_header_t *from;     /* of const mes_server_t *: the hosts of EntraSAMLSessionsFrom; NULL: not said */
     mes_state_t *state;           /* of the main server: what all sites share, NULL when there is no site */
     const es_fold_set_t *inbound; /* request headers that nobody may send; NULL: there are none */
 } mes_server_t;
@@ -194,6 +197,7 @@ struct mes_site_t {
     unsigned claim_groups, claim_groups_link; /* numbers of these claims */
     const char *metadata;                     /* ours, as XML */
     const char *template;                     /* the server's */
+    const apr_array_header_t *from;           /* the server's */
     const char *policy;
     apr_size_t response_limit;
 };
@@ -211,6 +215,12 @@ es_rv_t mes_site_judge(es_connection_t **connection, const mes_server_t *conf, e
 apr_pool_t *mes_site_make_pool(void);
 /* Does a site of this host agree with those that other hosts have now? ES_CONFIG_SHARED. */
 es_rv_t mes_agree_check(const mes_server_t *conf, const mes_site_t *site, es_why_t *why);
+/* Do two hosts mean the same by a user name and by the short name of a claim? */
+int mes_agree_names(const mes_server_t *a, const mes_server_t *b);
+/* Are two hosts with their sites of one connection? */
+int mes_agree_connection(const mes_server_t *a, const mes_site_t *site, const mes_server_t *b, const mes_site_t *other);
+/* Finds the hosts of EntraSAMLSessionsFrom, once all have their first site. ES_CONFIG_SESSIONS_FROM. */
+es_rv_t mes_scope_find(mes_server_t *conf, const mes_server_t *main_conf, const mes_refresh_t *refresh, es_why_t *why);
 /* Makes a site of what is configured and a metadata document (NULL data: none yet) in the pool. Runs at start, and in a
  * running child at each new document, there as the unprivileged user: it opens no file and changes nothing outside the
  * pool. What directives name is read once, by judge.c's prepare. */
@@ -260,7 +270,8 @@ typedef enum {
     MES_ENDPOINT_ACS,
     MES_ENDPOINT_LOGIN,
     MES_ENDPOINT_LOGOUT,
-    MES_ENDPOINT_METADATA
+    MES_ENDPOINT_METADATA,
+    MES_ENDPOINT_SESSION
 } mes_endpoint_t;
 
 /* A Require line of ours (authz.h). Of those that were not in the user's favour so many are told in the log. */
@@ -281,7 +292,8 @@ typedef struct {
     const mes_rule_t *failed[MES_FAILED_MAX];
     es_request_kind_t step_up; /* the sign-in that may change the rules' mind, ES_REQUEST_PLAIN: none */
     es_edition_t *edition;     /* of the site, on the request that came from the browser; NULL: not asked for yet */
-    int is_groups_unknown;     /* one of them asks for groups that Entra left out */
+    const es_site_t *const *others; /* of EntraSAMLSessionsFrom; kept likewise */
+    int is_groups_unknown;          /* one of them asks for groups that Entra left out */
     es_session_t session;
 } mes_request_t;
 
@@ -292,6 +304,10 @@ mes_request_t *mes_request_find(const request_rec *r);
 /* The virtual host's site, the same for the whole of a request with its subrequests and internal redirects, and good
  * until the request's pool goes. NULL: no Entra in front of this host. */
 const mes_site_t *mes_request_site(request_rec *r);
+/* What is in a slot now, good as long. */
+es_edition_t *mes_request_take(request_rec *r, es_slot_t *slot);
+/* The other sites whose sessions are good here and that have metadata, as es_flow_t wants them. */
+const es_site_t *const *mes_scope_others(request_rec *r, const mes_site_t *site);
 const mes_location_t *mes_request_location(const request_rec *r);
 /* Does its section say how old the sign-in at Entra may be? */
 int mes_request_wants_fresh(const request_rec *r);
@@ -346,6 +362,9 @@ int mes_io_redirect(request_rec *r, const es_answer_t *answer);
 /* is_all: at Entra too. */
 int mes_io_signed_out(request_rec *r, const mes_site_t *site, int is_all);
 int mes_io_metadata(request_rec *r, const mes_site_t *site);
+/* For scripts: JSON, and a refusal in JSON whoever asks, with the address of a sign-in where one would help (or NULL). */
+int mes_io_json(request_rec *r, const char *json);
+int mes_io_refuse_json(request_rec *r, const mes_site_t *site, const es_why_t *why, const char *sign_in);
 /* Adds the answer's cookies to whatever is sent. */
 void mes_io_set_cookies(request_rec *r, const es_answer_t *answer);
 
@@ -389,6 +408,7 @@ int mes_serve_acs(request_rec *r, const mes_site_t *site);
 int mes_serve_login(request_rec *r, const mes_site_t *site);
 int mes_serve_metadata(request_rec *r, const mes_site_t *site);
 int mes_logout_serve(request_rec *r, const mes_site_t *site);
+int mes_tell_serve(request_rec *r, const mes_site_t *site);
 
 int mes_export_environment(request_rec *r);
 void mes_export_settle(request_rec *r);

@@ -148,9 +148,9 @@ int mes_serve_login(request_rec *r, const mes_site_t *site)
         return mes_io_refuse(r, site, &why, MES_OFFER_AGAIN);
     }
     mes_request_flow(&flow, r, site);
-    if (ask.kind != ES_REQUEST_FRESH && ask.kind != ES_REQUEST_MFA &&
-        es_resume_find(&session, &flow, location->value[MES_LIFETIME].number, location->value[MES_IDLE].number,
-                       &none) == ES_OK) {
+    flow.is_known = es_resume_find(&session, &flow, location->value[MES_LIFETIME].number,
+                                   location->value[MES_IDLE].number, &none) == ES_OK;
+    if (flow.is_known && ask.kind != ES_REQUEST_FRESH && ask.kind != ES_REQUEST_MFA) {
         return redirect_to(r, landing);
     }
     if (es_signon_start(&answer, &flow, &ask, landing, &why) != ES_OK) {

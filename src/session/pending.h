@@ -19,6 +19,7 @@ typedef struct {
     unsigned char binding[ES_PENDING_TOKEN]; /* start of SHA-256 of the binding cookie's token */
     int has_session;
     es_hash_t session;  /* key of the session whose cookie came with the request, for the ACS to end it */
+    int is_raising;     /* that session was good where the sign-on started */
     apr_time_t started; /* whole seconds */
     int round;
     int is_fresh; /* asked with ForceAuthn: an older sign-in at Entra is not enough */

@@ -166,6 +166,9 @@ int mes_gate_signon(request_rec *r)
         return refuse_denied(r, request);
     }
     visitor = mes_request_visitor(r);
+    if (mes_preserve_applies(r, visitor)) {
+        return mes_preserve_start(r, site, request);
+    }
     if (redirects(r, visitor)) {
         return start_signon(r, site, request);
     }

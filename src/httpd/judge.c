@@ -198,6 +198,28 @@ static es_rv_t check_memory(const mes_value_t *size, es_why_t *why)
     return ES_OK;
 }
 
+/* What a form takes besides its own octets: its address, and what we put to it. */
+#define POST_OVERHEAD (9 * 1024)
+
+/* The ring within the shared memory, the forms of any host within the ring. */
+static es_rv_t check_preserve(const ap_directive_t **at, const mes_server_t *conf, const mes_server_t *main_conf,
+                              es_why_t *why)
+{
+    const mes_value_t *memory = &main_conf->value[MES_PRESERVE_MEMORY], *post = conf->largest_post;
+    apr_size_t ring;
+    es_rv_t rv =
+        es_shm_ring(&ring, (apr_size_t)main_conf->value[MES_SHARED_MEMORY].number, (apr_size_t)memory->number, why);
+
+    *at = rv == ES_OK && post ? post->at : memory->at;
+    if (rv == ES_OK && post && post->number > 0 && (apr_size_t)(post->number + POST_OVERHEAD) > es_ring_largest(ring)) {
+        return es_fail(why, ES_CONFIG_PRESERVE,
+                       "a form of %" APR_INT64_T_FMT " octets does not fit into a quarter of the %" APR_SIZE_T_FMT
+                       " for what is preserved",
+                       post->number, ring);
+    }
+    return rv;
+}
+
 int mes_judge_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server)
 {
     mes_server_t *main_conf = mes_conf_server(main_server);
@@ -243,6 +265,14 @@ int mes_judge_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
         if (check_memory(&main_conf->value[MES_SHARED_MEMORY], &why) != ES_OK) {
             mes_io_config_error(&why, main_conf->value[MES_SHARED_MEMORY].at);
             faults++;
+        }
+        for (s = main_server; s && why.rv == ES_OK; s = s->next) {
+            const ap_directive_t *at;
+
+            if (check_preserve(&at, mes_conf_server(s), main_conf, &why) != ES_OK) {
+                mes_io_config_error(&why, at);
+                faults++;
+            }
         }
         main_conf->state = state;
     }

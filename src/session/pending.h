@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The pending sign-in: what we must know again when Entra's response comes, sealed into RelayState. The server keeps
- * nothing.
+ * nothing of it, but where a landing is too long or a form was sent: then what is sealed is where the store has that.
  */
 #ifndef ES_PENDING_H
 #define ES_PENDING_H
@@ -21,8 +21,11 @@ typedef struct {
     es_hash_t session;  /* key of the session whose cookie came with the request, for the ACS to end it */
     apr_time_t started; /* whole seconds */
     int round;
-    int is_fresh;        /* asked with ForceAuthn: an older sign-in at Entra is not enough */
-    int is_passive;      /* asked with IsPassive: an error is no reason for a page */
+    int is_fresh;   /* asked with ForceAuthn: an older sign-in at Entra is not enough */
+    int is_passive; /* asked with IsPassive: an error is no reason for a page */
+    int is_kept;    /* the store keeps what did not fit in here, under `kept` */
+    int is_post;    /* and that is a form, to be repeated */
+    es_hash_t kept;
     const char *landing; /* path and query on our origin, or an allowed address elsewhere */
 } es_pending_t;
 

@@ -146,7 +146,7 @@ END_TEST
 
 START_TEST(the_longest_idle_stay_behind_where_room_is_less)
 {
-    es_shm_t *from = make(4096 * KIB), *to = make(1024 * KIB);
+    es_shm_t *from = make(5120 * KIB), *to = make(1024 * KIB);
     es_carried_t carried;
     unsigned n, total = 0;
 

@@ -15,7 +15,7 @@
  */
 #include "session/ring_layout.h"
 
-#define SUMS 1024
+#define SUMS 256
 #define PATIENCE 600 /* seconds */
 
 typedef struct {

@@ -6,8 +6,9 @@ from urllib.parse import urlencode
 
 import pytest
 
+from client import raw
 from programs import ECHO
-from server import ORIGIN
+from server import HOST, ORIGIN
 from visitor import BINDING_COOKIE, SESSION_COOKIE, Visitor
 
 LIMIT = 20_000
@@ -202,6 +203,14 @@ def test_a_body_in_chunks(visitor, httpd):
 
     httpd.refused(send(LIMIT), "post-too-large")
     assert come_back(visitor, send(LIMIT - 2)).forms[0].fields == [("a", "x" * (LIMIT - 2))]
+
+
+def test_a_body_that_breaks_off(visitor, httpd):
+    head = f"POST {PAGE.removeprefix(ORIGIN)} HTTP/1.1\r\nHost: {HOST}\r\nSec-Fetch-Site: same-origin\r\n"
+    head += f"Sec-Fetch-Mode: navigate\r\nAccept: text/html\r\nContent-Type: {URLENCODED}\r\n"
+    answer = raw(httpd.network, ORIGIN, f"{head}Transfer-Encoding: chunked\r\n\r\nno length\r\n".encode())
+    assert answer.startswith(b"HTTP/1.1 400 ") and b"post-unread" in answer
+    assert httpd.log.find("post-unread")
 
 
 def test_programs_get_401(visitor):

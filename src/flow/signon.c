@@ -92,15 +92,20 @@ static es_rv_t write_url(es_answer_t *answer, const es_flow_t *flow, es_pending_
     return write_url(answer, flow, pending, ask, id, why);
 }
 
+static es_request_kind_t kind_of(const es_pending_t *pending)
+{
+    if (pending->is_mfa) {
+        return ES_REQUEST_MFA;
+    }
+    return pending->is_fresh ? ES_REQUEST_FRESH : pending->is_passive ? ES_REQUEST_PASSIVE : ES_REQUEST_PLAIN;
+}
+
 /* Everything but round, kind, landing and session is new. */
 static es_rv_t begin(es_answer_t *answer, const es_flow_t *flow, es_pending_t *pending, const char *hints,
                      const es_post_t *post, es_why_t *why)
 {
     const es_connection_t *connection = flow->site->connection;
-    const es_request_ask_t ask = { pending->is_fresh     ? ES_REQUEST_FRESH
-                                   : pending->is_passive ? ES_REQUEST_PASSIVE
-                                                         : ES_REQUEST_PLAIN,
-                                   hints };
+    const es_request_ask_t ask = { kind_of(pending), hints };
     es_request_id_t request_id;
     es_binding_t binding;
     int known = es_signon_binding(&binding, flow, NULL);
@@ -137,12 +142,22 @@ const char *es_signon_silent(const char *landing, apr_pool_t *pool)
     return apr_pstrcat(pool, "silent ", landing, NULL);
 }
 
-static es_rv_t start(es_answer_t *answer, const es_flow_t *flow, const es_request_ask_t *ask, const char *landing,
-                     const es_post_t *post, es_why_t *why)
+/* What the paths to a sign-on differ in. */
+typedef struct {
+    const es_request_ask_t *ask;
+    int is_step_up;
+    const char *landing;   /* judged */
+    const es_post_t *post; /* NULL: there is none */
+} begun_t;
+
+static es_rv_t start(es_answer_t *answer, const es_flow_t *flow, const begun_t *begun, es_why_t *why)
 {
-    es_pending_t pending = { .is_fresh = ask && ask->kind == ES_REQUEST_FRESH,
-                             .is_passive = ask && ask->kind == ES_REQUEST_PASSIVE,
-                             .landing = landing };
+    const es_request_kind_t kind = begun->ask ? begun->ask->kind : ES_REQUEST_PLAIN;
+    es_pending_t pending = { .is_fresh = kind == ES_REQUEST_FRESH || kind == ES_REQUEST_MFA,
+                             .is_passive = kind == ES_REQUEST_PASSIVE,
+                             .is_mfa = kind == ES_REQUEST_MFA,
+                             .is_step_up = begun->is_step_up,
+                             .landing = begun->landing };
     es_binding_t binding;
     int visits = 0;
 
@@ -159,28 +174,46 @@ static es_rv_t start(es_answer_t *answer, const es_flow_t *flow, const es_reques
         return es_fail(why, ES_SESSION_LOOP, "%d sessions made for %.200s within a minute, %s", visits, pending.landing,
                        pending.has_session ? "an old cookie comes in their place" : "none came back");
     }
-    return begin(answer, flow, &pending, ask ? ask->hints : NULL, post, why);
+    return begin(answer, flow, &pending, begun->ask ? begun->ask->hints : NULL, begun->post, why);
+}
+
+/* For the page that is asked for, or the default page. */
+static es_rv_t start_for(es_answer_t *answer, const es_flow_t *flow, begun_t *begun, const char *landing, es_why_t *why)
+{
+    const es_connection_t *connection = flow->site->connection;
+    es_why_t refused = ES_WHY_INIT;
+
+    if (!landing || es_landing_read_allowed(&begun->landing, landing, connection->origin, &flow->site->allow, &refused,
+                                            flow->pool) != ES_OK) {
+        begun->landing = connection->default_page;
+    }
+    return start(answer, flow, begun, why);
 }
 
 es_rv_t es_signon_start(es_answer_t *answer, const es_flow_t *flow, const es_request_ask_t *ask, const char *landing,
                         es_why_t *why)
 {
-    const es_connection_t *connection = flow->site->connection;
-    es_why_t refused = ES_WHY_INIT;
+    begun_t begun = { .ask = ask };
 
-    if (!landing || es_landing_read_allowed(&landing, landing, connection->origin, &flow->site->allow, &refused,
-                                            flow->pool) != ES_OK) {
-        landing = connection->default_page;
-    }
-    return start(answer, flow, ask, landing, NULL, why);
+    return start_for(answer, flow, &begun, landing, why);
+}
+
+es_rv_t es_signon_step_up(es_answer_t *answer, const es_flow_t *flow, const es_request_ask_t *ask, const char *landing,
+                          es_why_t *why)
+{
+    begun_t begun = { .ask = ask, .is_step_up = 1 };
+
+    return start_for(answer, flow, &begun, landing, why);
 }
 
 es_rv_t es_signon_start_post(es_answer_t *answer, const es_flow_t *flow, const es_request_ask_t *ask,
                              const char *landing, const es_post_t *post, es_why_t *why)
 {
-    es_rv_t rv = es_landing_read_allowed(&landing, landing, flow->site->connection->origin, NULL, why, flow->pool);
+    begun_t begun = { .ask = ask, .post = post };
+    es_rv_t rv =
+        es_landing_read_allowed(&begun.landing, landing, flow->site->connection->origin, NULL, why, flow->pool);
 
-    return rv == ES_OK ? start(answer, flow, ask, landing, post, why) : rv;
+    return rv == ES_OK ? start(answer, flow, &begun, why) : rv;
 }
 
 es_rv_t es_signon_restart(es_answer_t *answer, const es_flow_t *flow, const es_pending_t *pending, es_why_t *why)

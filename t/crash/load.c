@@ -87,7 +87,7 @@ static void survive_on(role_t *role)
 
         crash_insist(rv == ES_OK && (removed || role->board->is_full), "a survivor cannot sign out");
     }
-    crash_insist(crash_keep(role->store, number, (apr_size_t)random() % 1500, role->pool) || role->board->is_full,
+    crash_insist(crash_keep(role->store, number, 1 + (apr_size_t)random() % 1500, role->pool) || role->board->is_full,
                  "a survivor cannot have anything kept");
     crash_insist(crash_has_kept(role->store, number, 0, role->pool) || role->board->is_full,
                  "what was kept for a survivor is gone");

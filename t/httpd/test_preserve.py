@@ -209,7 +209,7 @@ def test_a_body_that_breaks_off(visitor, httpd):
     head = f"POST {PAGE.removeprefix(ORIGIN)} HTTP/1.1\r\nHost: {HOST}\r\nSec-Fetch-Site: same-origin\r\n"
     head += f"Sec-Fetch-Mode: navigate\r\nAccept: text/html\r\nContent-Type: {URLENCODED}\r\n"
     answer = raw(httpd.network, ORIGIN, f"{head}Transfer-Encoding: chunked\r\n\r\nno length\r\n".encode())
-    assert answer.startswith(b"HTTP/1.1 400 ") and b"post-unread" in answer
+    assert answer.startswith(b"HTTP/1.1 400 ")  # of httpd's own filter
     assert httpd.log.find("post-unread")
 
 

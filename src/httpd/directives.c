@@ -78,6 +78,9 @@ static const char *set_location(cmd_parms *cmd, void *location, int argc, char *
     if (row->slot == MES_LIFETIME && value->number > server->keep) {
         server->keep = value->number;
     }
+    if (row->slot == MES_PRESERVE_POST && (!server->largest_post || value->number > server->largest_post->number)) {
+        server->largest_post = value;
+    }
     return NULL;
 }
 
@@ -162,6 +165,8 @@ const command_rec mes_directives[] = {
                 .slot = MES_SHARED_MEMORY, .min = MIB(2), .max = GIB(64), .fallback = MIB(32)),
     MAIN_SERVER("EntraSAMLWhenFull", "evict or refuse: what becomes of a sign-in when live sessions fill the memory",
                 .kind = MES_KIND_CHOICE, .slot = MES_WHEN_FULL, .choices = when_full, .fallback = MES_WHEN_FULL_EVICT),
+    MAIN_SERVER("EntraSAMLPreserveMemory", "SIZE, 64K to 64M: room for what browsers send before they sign in",
+                .kind = MES_KIND_SIZE, .slot = MES_PRESERVE_MEMORY, .min = KIB(64), .max = MIB(64), .fallback = 0),
     LOCATION("EntraSAMLSessionLifetime", "TIME, 1s to 30d: how long after the sign-in a session is good here",
              .kind = MES_KIND_TIME, .slot = MES_LIFETIME, .min = SECONDS(1), .max = HOURS(720), .fallback = HOURS(8)),
     LOCATION("EntraSAMLSessionIdle", "TIME, 1s to 30d: how long a session may go unused", .kind = MES_KIND_TIME,
@@ -172,6 +177,8 @@ const command_rec mes_directives[] = {
     LOCATION("EntraSAMLUnauthenticated", "auto, redirect or 401: what a request without a session gets",
              .kind = MES_KIND_CHOICE, .slot = MES_UNAUTHENTICATED, .choices = unauthenticated,
              .fallback = MES_UNAUTHENTICATED_AUTO),
+    LOCATION("EntraSAMLPreservePost", "SIZE, 1K to 1M, or Off: the largest form kept while its sender signs in",
+             .kind = MES_KIND_SIZE_OR_OFF, .slot = MES_PRESERVE_POST, .min = KIB(1), .max = MIB(1), .fallback = 0),
     LOCATION("EntraSAMLStepUp", "Off, Fresh or MFA: the sign-in that a user gets once whom the rules deny",
              .kind = MES_KIND_CHOICE, .slot = MES_STEP_UP, .choices = step_up, .fallback = MES_STEP_UP_OFF),
     EXPORT("EntraSAMLEnvPrefix", MES_SAY_PREFIX, "TEXT: what the variables of claims begin with"),

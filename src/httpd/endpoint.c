@@ -31,11 +31,11 @@ static mes_endpoint_t find(const mes_site_t *site, const char *path)
     const struct {
         const char *path;
         mes_endpoint_t endpoint;
-    } endpoints[] = { { connection->reply_path, MES_ENDPOINT_ACS },
-                      { connection->login_path, MES_ENDPOINT_LOGIN },
-                      { connection->logout_path, MES_ENDPOINT_LOGOUT },
-                      { connection->metadata_path, MES_ENDPOINT_METADATA },
-                      { connection->session_path, MES_ENDPOINT_SESSION } };
+    } endpoints[] = {
+        { connection->reply_path, MES_ENDPOINT_ACS },       { connection->login_path, MES_ENDPOINT_LOGIN },
+        { connection->logout_path, MES_ENDPOINT_LOGOUT },   { connection->metadata_path, MES_ENDPOINT_METADATA },
+        { connection->session_path, MES_ENDPOINT_SESSION }, { connection->resend_path, MES_ENDPOINT_RESEND }
+    };
     apr_size_t i;
 
     for (i = 0; i < sizeof endpoints / sizeof endpoints[0]; i++) {
@@ -125,6 +125,8 @@ int mes_endpoint_handle(request_rec *r)
         return mes_serve_metadata(r, site);
     case MES_ENDPOINT_SESSION:
         return mes_tell_serve(r, site);
+    case MES_ENDPOINT_RESEND:
+        return mes_resend_serve(r, site);
     case MES_ENDPOINT_NONE:
         break;
     }

@@ -168,6 +168,9 @@ int mes_gate_signon(request_rec *r)
         return mes_denial_answer(r, request);
     }
     visitor = mes_request_visitor(r);
+    if (mes_preserve_applies(r, visitor)) {
+        return mes_preserve_start(r, site, request);
+    }
     if (mes_gate_redirects(r, visitor)) {
         return start_signon(r, site, request);
     }

@@ -158,6 +158,9 @@ void mes_io_set_cookies(request_rec *r, const es_answer_t *answer)
 
 int mes_io_redirect(request_rec *r, const es_answer_t *answer)
 {
+    if (answer->noted != ES_OK) {
+        mes_io_log(r, answer->noted, answer->note);
+    }
     mark_own(r);
     mes_io_set_cookies(r, answer);
     apr_table_setn(r->headers_out, "Location", answer->location);
@@ -191,12 +194,18 @@ static int send_body(request_rec *r, int status, const char *type, const char *b
     return DONE;
 }
 
-/* Origin or Referer must stay what they are within the site: logout looks at them. */
-static int send_page(request_rec *r, const mes_site_t *site, int status, const mes_page_t *page)
+/* Origin or Referer must stay what they are within the site: logout looks at them, and so may whoever gets a form. */
+static int send_page_with(request_rec *r, const mes_site_t *site, int status, const mes_page_t *page,
+                          const char *policy)
 {
-    apr_table_setn(r->err_headers_out, "Content-Security-Policy", site->policy);
+    apr_table_setn(r->err_headers_out, "Content-Security-Policy", policy);
     apr_table_setn(r->err_headers_out, "Referrer-Policy", "same-origin");
     return send_body(r, status, "text/html; charset=utf-8", mes_pages_make(page, site, r->pool));
+}
+
+static int send_page(request_rec *r, const mes_site_t *site, int status, const mes_page_t *page)
+{
+    return send_page_with(r, site, status, page, site->policy);
 }
 
 /* Where a sign-in that is enough here begins. */
@@ -322,4 +331,9 @@ int mes_io_metadata(request_rec *r, const mes_site_t *site)
 {
     apr_table_setn(r->err_headers_out, "Content-Disposition", "inline; filename=\"entra-saml-metadata.xml\"");
     return send_body(r, HTTP_OK, "application/samlmetadata+xml", site->metadata);
+}
+
+int mes_io_resend(request_rec *r, const mes_site_t *site, const mes_page_t *page)
+{
+    return send_page_with(r, site, HTTP_OK, page, site->resend_policy);
 }

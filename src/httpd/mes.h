@@ -70,6 +70,7 @@ typedef enum {
     MES_STATE_DIRECTORY,
     MES_SHARED_MEMORY,
     MES_WHEN_FULL,
+    MES_PRESERVE_MEMORY,
     MES_SERVER_SLOTS
 } mes_server_slot_t;
 typedef enum {
@@ -77,6 +78,7 @@ typedef enum {
     MES_IDLE,
     MES_FRESH_SIGN_IN,
     MES_UNAUTHENTICATED,
+    MES_PRESERVE_POST,
     MES_STEP_UP,
     MES_LOCATION_SLOTS
 } mes_location_slot_t;
@@ -124,6 +126,7 @@ typedef struct {
     apr_array_header_t *parts;    /* of mes_part_t *: those sections that say what is exported (plan.h) */
     const char *host;             /* ServerName as written: its host, and its port or 0 */
     int port;
+    const mes_value_t *largest_post;                     /* of EntraSAMLPreservePost of any section */
     apr_interval_time_t keep;                            /* the longest EntraSAMLSessionLifetime of any section */
     const es_pair_t *const *signing, *const *decryption; /* made by judge; NULL where there are none */
     /* Made by judge; NULL where nothing says where metadata comes from. */
@@ -198,7 +201,7 @@ struct mes_site_t {
     const char *metadata;                     /* ours, as XML */
     const char *template;                     /* the server's */
     const apr_array_header_t *from;           /* the server's */
-    const char *policy;
+    const char *policy, *resend_policy;       /* of pages, of the one that sends a form again */
     apr_size_t response_limit;
 };
 
@@ -258,9 +261,14 @@ typedef struct {
     int fd;
 } mes_folder_t;
 
+/* Octets of the shared memory, and of the ring in it; 0: the default for that memory. */
+typedef struct {
+    apr_size_t all, ring;
+} mes_sizes_t;
+
 /* The segment file in the folder, mapped. `process` outlives configurations: the descriptor that holds the lock lives
  * there. *note = a sentence for the log about what had to be done, NULL when nothing. ES_CONFIG_STATE. */
-es_rv_t mes_segment_open(es_shm_t **segment, const char **note, const mes_folder_t *folder, apr_size_t size,
+es_rv_t mes_segment_open(es_shm_t **segment, const char **note, const mes_folder_t *folder, const mes_sizes_t *wanted,
                          apr_pool_t *process, es_why_t *why, apr_pool_t *pconf);
 
 /* ---- a request: request.c ------------------------------------------------------------------------------------ */
@@ -271,7 +279,8 @@ typedef enum {
     MES_ENDPOINT_LOGIN,
     MES_ENDPOINT_LOGOUT,
     MES_ENDPOINT_METADATA,
-    MES_ENDPOINT_SESSION
+    MES_ENDPOINT_SESSION,
+    MES_ENDPOINT_RESEND
 } mes_endpoint_t;
 
 /* A Require line of ours (authz.h). Of those that were not in the user's favour so many are told in the log. */
@@ -329,6 +338,7 @@ es_visitor_t mes_request_visitor(const request_rec *r);
 typedef enum {
     MES_OFFER_NONE,
     MES_OFFER_AGAIN,
+    MES_OFFER_GO_ON,
     MES_OFFER_SIGN_IN,
     MES_OFFER_SIGN_IN_ANEW,
     MES_OFFER_SIGN_IN_MFA,
@@ -336,6 +346,14 @@ typedef enum {
     MES_OFFER_ANEW_OR_OUT,
     MES_OFFER_MFA_OR_OUT
 } mes_offer_t;
+
+typedef struct {
+    const char *title, *text;
+    const char *reason, *remedy, *reference; /* "" where the page is no refusal */
+    const char *action;                      /* HTML */
+    const es_aadsts_t *error;                /* of Entra, NULL where it is none */
+    apr_time_t time;
+} mes_page_t;
 
 /* Configuration: an error, or a note, about a directive (or none), on stderr as httpd's own. */
 void mes_io_config_error(const es_why_t *why, const ap_directive_t *at);
@@ -365,20 +383,17 @@ int mes_io_metadata(request_rec *r, const mes_site_t *site);
 /* For scripts: JSON, and a refusal in JSON whoever asks, with the address of a sign-in where one would help (or NULL). */
 int mes_io_json(request_rec *r, const char *json);
 int mes_io_refuse_json(request_rec *r, const mes_site_t *site, const es_why_t *why, const char *sign_in);
+/* A page with a form that is sent again. */
+int mes_io_resend(request_rec *r, const mes_site_t *site, const mes_page_t *page);
 /* Adds the answer's cookies to whatever is sent. */
 void mes_io_set_cookies(request_rec *r, const es_answer_t *answer);
 
 /* The body of a POSTed form, whole. ES_FORM_TOO_LARGE above the limit, ES_FORM_MALFORMED for another content type or a
  * body that does not arrive. */
 es_rv_t mes_body_read(es_bytes_t *body, request_rec *r, apr_size_t limit, es_why_t *why);
+/* The same of any content type. */
+es_rv_t mes_body_read_any(es_bytes_t *body, request_rec *r, apr_size_t limit, es_why_t *why);
 
-typedef struct {
-    const char *title, *text;
-    const char *reason, *remedy, *reference; /* "" where the page is no refusal */
-    const char *action;                      /* HTML */
-    const es_aadsts_t *error;                /* of Entra, NULL where it is none */
-    apr_time_t time;
-} mes_page_t;
 const char *mes_pages_make(const mes_page_t *page, const mes_site_t *site, apr_pool_t *pool);
 const char *mes_pages_title(es_rv_t rv);
 /* `landing`: the page to sign in for, or to sign out from, whose query may say where to return; NULL for the default. */
@@ -387,6 +402,8 @@ const char *mes_pages_action(mes_offer_t offer, const char *landing, const mes_s
 es_rv_t mes_pages_load(const char **template, const char *file, es_why_t *why, apr_pool_t *pool);
 /* Its Content-Security-Policy. The forms on it may lead to slo_url (NULL: there is none). */
 const char *mes_pages_policy(const char *template, const char *slo_url, apr_pool_t *pool);
+/* That of the page that sends a form again, by this script or by its button. */
+const char *mes_pages_resend_policy(const char *template, const char *script, apr_pool_t *pool);
 
 /* ---- hooks; mod_entra_saml.c says where and why -------------------------------------------------------------- */
 
@@ -407,6 +424,13 @@ int mes_endpoint_handle(request_rec *r);
 int mes_serve_acs(request_rec *r, const mes_site_t *site);
 int mes_serve_login(request_rec *r, const mes_site_t *site);
 int mes_serve_metadata(request_rec *r, const mes_site_t *site);
+int mes_resend_serve(request_rec *r, const mes_site_t *site);
+const char *mes_resend_policy(const char *template, apr_pool_t *pool);
+
+/* Is this a person's form, in a section that keeps forms while their senders sign in? Then start keeps it, and sends the
+ * browser to Entra; or answers why it does not. */
+int mes_preserve_applies(const request_rec *r, es_visitor_t visitor);
+int mes_preserve_start(request_rec *r, const mes_site_t *site, const mes_request_t *request);
 int mes_logout_serve(request_rec *r, const mes_site_t *site);
 int mes_tell_serve(request_rec *r, const mes_site_t *site);
 

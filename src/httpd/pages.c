@@ -46,8 +46,7 @@ static const char built_in[] = "<!DOCTYPE html>\n"
 static const char *const placeholders[] = { "TITLE", "TEXT",    "REASON", "REMEDY", "REFERENCE",
                                             "TIME",  "DETAILS", "ACTION", NULL };
 
-#define POLICY(style, rest)                                                                                            \
-    "default-src 'none'; style-src " style "; " rest "form-action 'self'%s%s; base-uri 'none'; frame-ancestors 'none'"
+#define POLICY "default-src 'none'; style-src %s; %sform-action %s; base-uri 'none'; frame-ancestors 'none'"
 
 const char *mes_pages_title(es_rv_t rv)
 {
@@ -59,6 +58,16 @@ const char *mes_pages_title(es_rv_t rv)
         return "Sign out";
     case ES_LANDING_REFUSED:
         return "Wrong address";
+    case ES_POST_TYPE:
+    case ES_POST_TOO_LARGE:
+    case ES_POST_INEXACT:
+    case ES_POST_CROSS_SITE:
+    case ES_POST_UNREAD:
+    case ES_POST_FOREIGN:
+    case ES_KEEP_FULL:
+        return "Not sent";
+    case ES_POST_LOST:
+        return "Not sent again";
     case ES_LOGOUT_MALFORMED:
     case ES_LOGOUT_SHAPE:
     case ES_LOGOUT_UNSIGNED:
@@ -108,6 +117,8 @@ const char *mes_pages_action(mes_offer_t offer, const char *landing, const mes_s
     switch (offer) {
     case MES_OFFER_AGAIN:
         return make_link("Try again", site->connection->default_page, pool);
+    case MES_OFFER_GO_ON:
+        return make_link("Go on", site->connection->default_page, pool);
     case MES_OFFER_SIGN_IN:
         return make_link("Sign in", page ? apr_pstrcat(pool, login, "?return=", page, NULL) : login, pool);
     case MES_OFFER_SIGN_IN_ANEW:
@@ -274,16 +285,33 @@ static const char *origin_of(const char *slo_url, apr_pool_t *pool)
                                                                                            : NULL;
 }
 
+static const char *source_of(const char *text, apr_pool_t *pool)
+{
+    const es_hash_t hash = es_crypto_sha256_text(text);
+
+    return apr_pstrcat(pool, "'sha256-", es_codec_base64_encode(es_bytes(&hash, sizeof hash), pool), "'", NULL);
+}
+
+static const char *make_policy(const char *template, const char *scripts, const char *targets, apr_pool_t *pool)
+{
+    const int is_ours = template == built_in;
+
+    return apr_psprintf(pool, POLICY, is_ours ? source_of(STYLE, pool) : "'self' 'unsafe-inline'",
+                        apr_pstrcat(pool, scripts, is_ours ? "" : "img-src 'self' data:; font-src 'self'; ", NULL),
+                        targets);
+}
+
 const char *mes_pages_policy(const char *template, const char *slo_url, apr_pool_t *pool)
 {
-    const char *target = origin_of(slo_url, pool), *blank = target ? " " : "";
-    const es_hash_t hash = es_crypto_sha256_text(STYLE);
+    const char *target = origin_of(slo_url, pool);
 
-    target = target ? target : "";
-    if (template != built_in) {
-        return apr_psprintf(pool, POLICY("'self' 'unsafe-inline'", "img-src 'self' data:; font-src 'self'; "), blank,
-                            target);
-    }
-    return apr_psprintf(pool, POLICY("'sha256-%s'", ""), es_codec_base64_encode(es_bytes(&hash, sizeof hash), pool),
-                        blank, target);
+    return make_policy(template, "", target ? apr_pstrcat(pool, "'self' ", target, NULL) : "'self'", pool);
+}
+
+/* The form goes to us, where its answer leads is the application's business: browsers hold form-action against that
+ * redirect too. */
+const char *mes_pages_resend_policy(const char *template, const char *script, apr_pool_t *pool)
+{
+    return make_policy(template, apr_pstrcat(pool, "script-src ", source_of(script, pool), "; ", NULL),
+                       "'self' https:", pool);
 }

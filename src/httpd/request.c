@@ -143,6 +143,7 @@ void mes_request_flow(es_flow_t *flow, request_rec *r, const mes_site_t *site)
     flow->store = site->state->store;
     flow->key = &site->state->key;
     flow->cookies = join_cookies(r);
+    flow->client = r->useragent_ip;
     flow->now = r->request_time;
     flow->pool = r->pool;
     flow->others = site->from ? mes_scope_others(r, site) : NULL;

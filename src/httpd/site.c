@@ -173,6 +173,7 @@ es_rv_t mes_site_make(const mes_site_t **site, const mes_server_t *conf, es_byte
     made->template = conf->template;
     made->from = conf->from;
     made->policy = mes_pages_policy(conf->template, metadata ? metadata->slo_url : NULL, pool);
+    made->resend_policy = mes_resend_policy(conf->template, pool);
     made->groups = known_groups;
     made->claim_groups = es_claims_find("groups");
     made->claim_groups_link = es_claims_find("groups_link");

@@ -157,6 +157,10 @@ es_rv_t mes_value_set(mes_value_t *value, const cmd_parms *cmd, int argc, char *
                                                : read_number(&value->number, row, time_units, argv[0], help, why);
     case MES_KIND_SIZE:
         return read_number(&value->number, row, size_units, argv[0], help, why);
+    case MES_KIND_SIZE_OR_OFF:
+        value->number = 0;
+        return strcasecmp(argv[0], "Off") == 0 ? ES_OK
+                                               : read_number(&value->number, row, size_units, argv[0], help, why);
     case MES_KIND_NUMBER:
         return read_number(&value->number, row, number_units, argv[0], help, why);
     case MES_KIND_CHOICE:

@@ -200,6 +200,26 @@ BROKEN = {
         {"entra": BY_TENANT},
     ),
     "too little memory": ("EntraSAMLSharedMemory 1M", "config-value", SECTION, {"server": "EntraSAMLSharedMemory 1M"}),
+    "too little to preserve in": (
+        "EntraSAMLPreserveMemory",
+        "config-value",
+        SECTION,
+        {"server": "EntraSAMLPreserveMemory 32K"},
+    ),
+    "more to preserve than half": (
+        "EntraSAMLPreserveMemory",
+        "config-preserve",
+        SECTION,
+        {"server": "EntraSAMLPreserveMemory 5M"},
+    ),
+    "forms too large for a quarter": (
+        "EntraSAMLPreservePost",
+        "config-preserve",
+        SECTION.replace("</", "EntraSAMLPreservePost 200K\n</"),
+        {"server": "EntraSAMLPreserveMemory 512K"},
+    ),
+    "no size of forms": ("EntraSAMLPreservePost", "config-value", "EntraSAMLPreservePost On", {}),
+    "forms larger than any": ("EntraSAMLPreservePost", "config-value", "EntraSAMLPreservePost 2M", {}),
     "unknown way when full": ("EntraSAMLWhenFull", "config-value", SECTION, {"server": "EntraSAMLWhenFull panic"}),
     "too many sessions": ("EntraSAMLSessionsPerUser", "config-value", "EntraSAMLSessionsPerUser 1001", {}),
     # What applications get: names that mean something else, two things under one name.

@@ -104,7 +104,7 @@ es_rv_t es_logout_start(es_answer_t *answer, int *ended, const es_flow_t *flow, 
     int found;
     es_rv_t rv;
 
-    es_signon_set_cookie(answer, site->connection->session_cookie, "", ES_COOKIE_LAX, flow);
+    es_signon_set_cookie(answer, site->connection->session_cookie, "", site->session_cookie, flow);
     forget_visits(answer, flow);
     if ((rv = end_sessions(ended, &found, &session, flow, why)) != ES_OK) {
         return rv;

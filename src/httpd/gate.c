@@ -109,9 +109,18 @@ int mes_gate_judge(request_rec *r)
     return is_denial(verdict, request) && can_answer(r) ? refuse_denied(r, request) : verdict;
 }
 
-static int redirects(const request_rec *r, es_visitor_t visitor)
+/* Entra shows nothing in a frame: there a link leads out of it. */
+static int is_framed(const request_rec *r, es_visitor_t visitor)
 {
-    switch (mes_request_location(r)->value[MES_UNAUTHENTICATED].number) {
+    return visitor == ES_VISITOR_NAVIGATION && mes_request_is_framed(r);
+}
+
+static int redirects(request_rec *r, es_visitor_t visitor)
+{
+    if (is_framed(r, visitor)) {
+        return 0;
+    }
+    switch (mes_condition_choose(&mes_request_location(r)->value[MES_UNAUTHENTICATED], r)) {
     case MES_UNAUTHENTICATED_REDIRECT:
         return r->method_number == M_GET;
     case MES_UNAUTHENTICATED_401:
@@ -123,11 +132,15 @@ static int redirects(const request_rec *r, es_visitor_t visitor)
 
 static int start_signon(request_rec *r, const mes_site_t *site, const mes_request_t *request)
 {
+    const int moved = mes_plain_move(r, site);
     const es_request_ask_t ask = { .kind = mes_request_wants_fresh(r) ? ES_REQUEST_FRESH : ES_REQUEST_PLAIN };
     es_answer_t answer = { NULL };
     es_why_t why = ES_WHY_INIT;
     es_flow_t flow;
 
+    if (moved != DECLINED) {
+        return moved;
+    }
     mes_request_flow(&flow, r, site);
     if (es_signon_start(&answer, &flow, &ask, mes_request_landing(r), &why) != ES_OK) {
         return mes_io_refuse(r, site, &why, MES_OFFER_AGAIN);
@@ -171,6 +184,9 @@ int mes_gate_signon(request_rec *r)
     }
     if (visitor == ES_VISITOR_FORM) {
         es_fail(&why, ES_FORM_WITHOUT_SESSION, "%s", request->cause ? request->cause : "the rules ask to sign in anew");
+    } else if (is_framed(r, visitor)) {
+        es_fail(&why, ES_FRAME_WITHOUT_SESSION, "%s",
+                request->cause ? request->cause : "the rules ask to sign in anew");
     } else if (request->resumed != ES_OK) {
         es_fail(&why, request->resumed, "%s", request->cause);
     } else {

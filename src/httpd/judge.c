@@ -237,6 +237,7 @@ int mes_judge_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
         /* Sections of the main server hold in every virtual host; those without a site refuse at run time. */
         faults += mes_sections_judge(conf, s == main_server ? sites > 0 : has_entra(conf));
     }
+    mes_plain_judge(main_server, pconf);
     if (sites > 0) {
         es_why_t why = ES_WHY_INIT;
 

@@ -46,8 +46,10 @@ static const char built_in[] = "<!DOCTYPE html>\n"
 static const char *const placeholders[] = { "TITLE", "TEXT",    "REASON", "REMEDY", "REFERENCE",
                                             "TIME",  "DETAILS", "ACTION", NULL };
 
-#define POLICY(style, rest)                                                                                            \
-    "default-src 'none'; style-src " style "; " rest "form-action 'self'%s%s; base-uri 'none'; frame-ancestors 'none'"
+/* What a page may load: the built-in one its style, another what a site's own page needs. */
+#define BUILT_IN_CONTENT "default-src 'none'; style-src 'sha256-%s'; base-uri 'none'; "
+#define OWN_CONTENT                                                                                                    \
+    "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; base-uri 'none'; "
 
 const char *mes_pages_title(es_rv_t rv)
 {
@@ -81,9 +83,30 @@ const char *mes_pages_title(es_rv_t rv)
     }
 }
 
-static const char *make_link(const char *label, const char *href, apr_pool_t *pool)
+static const char *make_link(const char *label, const char *href, const char *target, apr_pool_t *pool)
 {
-    return apr_pstrcat(pool, "<p><a href=\"", es_codec_html(href, pool), "\">", label, "</a></p>\n", NULL);
+    return apr_pstrcat(pool, "<p><a href=\"", es_codec_html(href, pool), "\"", target, ">", label, "</a></p>\n", NULL);
+}
+
+/* Whoever asked for the sign-in endpoint asks for it again, with all that he said. */
+static int is_login(const char *landing, const mes_site_t *site)
+{
+    const apr_size_t len = strlen(site->connection->login_path);
+
+    return landing && strncmp(landing, site->connection->login_path, len) == 0 && strchr("?", landing[len]);
+}
+
+static const char *make_sign_in(const char *landing, int is_fresh, const char *target, const mes_site_t *site,
+                                apr_pool_t *pool)
+{
+    const char *query = is_fresh ? "?fresh=1" : "";
+    const char *page =
+        landing ? apr_pstrcat(pool, is_fresh ? "&return=" : "?return=", es_codec_url_encode(landing, pool), NULL) : "";
+
+    return make_link("Sign in",
+                     is_login(landing, site) ? landing
+                                             : apr_pstrcat(pool, site->connection->login_path, query, page, NULL),
+                     target, pool);
 }
 
 /* Where an address wants to return to after the sign-out, as a query to send along; "" where it does not say, or nothing
@@ -100,18 +123,18 @@ static const char *return_query(const char *address, const mes_site_t *site, apr
     return apr_pstrcat(pool, "?return=", es_codec_url_encode(landing, pool), NULL);
 }
 
-const char *mes_pages_action(mes_offer_t offer, const char *landing, const mes_site_t *site, apr_pool_t *pool)
+const char *mes_pages_action(mes_offer_t offer, const char *landing, int is_framed, const mes_site_t *site,
+                             apr_pool_t *pool)
 {
-    const char *login = site->connection->login_path;
-    const char *page = landing ? es_codec_url_encode(landing, pool) : NULL;
+    const char *target = is_framed ? " target=\"_top\"" : "";
 
     switch (offer) {
     case MES_OFFER_AGAIN:
-        return make_link("Try again", site->connection->default_page, pool);
+        return make_link("Try again", site->connection->default_page, target, pool);
     case MES_OFFER_SIGN_IN:
-        return make_link("Sign in", page ? apr_pstrcat(pool, login, "?return=", page, NULL) : login, pool);
+        return make_sign_in(landing, 0, target, site, pool);
     case MES_OFFER_SIGN_IN_ANEW:
-        return make_link("Sign in", apr_pstrcat(pool, login, "?fresh=1", page ? "&return=" : NULL, page, NULL), pool);
+        return make_sign_in(landing, 1, target, site, pool);
     case MES_OFFER_SIGN_OUT:
         return apr_pstrcat(pool, "<form method=\"post\" action=\"", es_codec_html(site->connection->logout_path, pool),
                            return_query(landing, site, pool),
@@ -266,16 +289,28 @@ static const char *origin_of(const char *slo_url, apr_pool_t *pool)
                                                                                            : NULL;
 }
 
-const char *mes_pages_policy(const char *template, const char *slo_url, apr_pool_t *pool)
+static const char *make_content(const char *template, apr_pool_t *pool)
 {
-    const char *target = origin_of(slo_url, pool), *blank = target ? " " : "";
     const es_hash_t hash = es_crypto_sha256_text(STYLE);
 
-    target = target ? target : "";
-    if (template != built_in) {
-        return apr_psprintf(pool, POLICY("'self' 'unsafe-inline'", "img-src 'self' data:; font-src 'self'; "), blank,
-                            target);
-    }
-    return apr_psprintf(pool, POLICY("'sha256-%s'", ""), es_codec_base64_encode(es_bytes(&hash, sizeof hash), pool),
-                        blank, target);
+    return template == built_in
+               ? apr_psprintf(pool, BUILT_IN_CONTENT, es_codec_base64_encode(es_bytes(&hash, sizeof hash), pool))
+               : OWN_CONTENT;
+}
+
+const char *mes_pages_policy(const char *template, const char *slo_url, apr_pool_t *pool)
+{
+    const char *target = origin_of(slo_url, pool);
+
+    return apr_pstrcat(pool, make_content(template, pool), "frame-ancestors 'none'; form-action 'self'",
+                       target ? " " : NULL, target, NULL);
+}
+
+/* Whoever frames the page can have it clicked without the user's knowing: it must be worth no more than a link on his own
+ * page. Hence no form, and the sandbox: what is clicked there is a stranger's click to browsers (Sec-Fetch-Site,
+ * SameSite=Strict), to the sign-out endpoint and to applications, although the page is ours. */
+const char *mes_pages_framed_policy(const char *template, apr_pool_t *pool)
+{
+    return apr_pstrcat(pool, make_content(template, pool),
+                       "frame-ancestors *; form-action 'none'; sandbox allow-top-navigation-by-user-activation", NULL);
 }

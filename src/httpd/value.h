@@ -24,6 +24,7 @@ typedef enum {
     MES_KIND_SIZE,
     MES_KIND_NUMBER,
     MES_KIND_CHOICE,
+    MES_KIND_CONDITIONAL,
     MES_KIND_FILES
 } mes_kind_t;
 

@@ -65,6 +65,8 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_check_access_ex(mes_preflight_admit, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_check_access_ex(mes_endpoint_admit, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_check_authn(mes_gate_signon, NULL, NULL, APR_HOOK_MIDDLE, AP_AUTH_INTERNAL_PER_CONF);
+    /* The first hook behind authorization, whether httpd asked the rules or not. */
+    ap_hook_type_checker(mes_gate_pass, NULL, NULL, APR_HOOK_REALLY_FIRST);
     mes_authz_register(pool);
 
     /* The environment in fixups, which always runs, also where httpd takes over the verdict of an outer request; first,

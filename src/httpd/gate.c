@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The sections' gate: who is it (resume), does httpd's authorization let him in (judge), and when that needs a user and
- * there is none, the way to Entra (signon). Nothing here ever grants access: resume only names the user, judge passes
- * on what httpd's own providers say, signon never returns OK.
+ * there is none, the way to Entra (signon). Whom httpd lets past without asking is asked for (pass). Nothing here ever
+ * grants access: resume only names the user, judge and pass go by what httpd's own providers say, signon never returns OK.
  */
 #include "httpd/mes.h"
 
@@ -107,6 +107,48 @@ int mes_gate_judge(request_rec *r)
     verdict = ap_run_access_checker_ex(r);
     request->is_judging = 0;
     return is_denial(verdict, request) && can_answer(r) ? refuse_denied(r, request) : verdict;
+}
+
+/* What httpd took over for this request: had it passed the rules? See mes_request_session. */
+static int has_passed(const request_rec *r)
+{
+    const mes_request_t *request = NULL;
+
+    while (r && !(request && request->is_resumed)) {
+        if (r->prev && r->prev->per_dir_config == r->per_dir_config) {
+            r = r->prev;
+        } else {
+            r = r->main && r->main->per_dir_config == r->per_dir_config ? r->main : NULL;
+        }
+        request = r ? mes_request_find(r) : NULL;
+    }
+    return request && request->is_passed;
+}
+
+/* httpd asks no rules where the request that led here has the same configuration, and takes no notice of what they said to
+ * that one, or whether they were asked at all: the ErrorDocument of a 401, or of an address that was refused before it came
+ * to rules, would be shown to anybody although it is protected. Then they are asked here. */
+int mes_gate_pass(request_rec *r)
+{
+    mes_request_t *request = mes_request_find(r);
+    int verdict;
+
+    if (request && request->is_resumed) {
+        request->is_passed = 1;
+        return DECLINED;
+    }
+    if ((!r->prev && !r->main) || !mes_request_is_ours(r) || has_passed(r)) {
+        return DECLINED;
+    }
+    verdict = ap_run_access_checker(r); /* resume is part of it */
+    if (verdict == OK) {
+        verdict = ap_run_access_checker_ex(r);
+    }
+    if (verdict != OK) {
+        return verdict == DECLINED ? HTTP_UNAUTHORIZED : verdict;
+    }
+    mes_request_get(r)->is_passed = 1;
+    return DECLINED;
 }
 
 /* Entra shows nothing in a frame: there a link leads out of it. */

@@ -261,6 +261,7 @@ typedef struct {
     int is_judging;          /* inside our own call of access_checker_ex */
     int is_own;              /* the answer is ours: never to be stored */
     const char *failed;      /* Require claim lines that were not met, for the log */
+    int is_passed;           /* the rules let it in */
     int is_preflight;        /* let in as one, without a session */
     es_edition_t *edition;   /* of the site, on the request that came from the browser; NULL: not asked for yet */
     int is_groups_unknown;   /* one of them asks for groups that Entra left out */
@@ -359,6 +360,7 @@ const char *mes_pages_framed_policy(const char *template, apr_pool_t *pool);
 int mes_gate_resume(request_rec *r);
 int mes_gate_judge(request_rec *r);
 int mes_gate_signon(request_rec *r);
+int mes_gate_pass(request_rec *r);
 
 int mes_preflight_admit(request_rec *r);
 int mes_preflight_hold(request_rec *r);

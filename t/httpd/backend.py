@@ -16,6 +16,7 @@ class Backend:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = -1  # one packet an answer
 
             def answer(self):
                 length = int(self.headers.get("Content-Length") or 0)

@@ -6,79 +6,15 @@ ENTRA_MATRIX=FILE writes what strangers got, as a table.
 """
 
 import os
-import re
 from pathlib import Path
 
 import pytest
 
 from octets import Connection
-from server import HOST, ORIGIN, free_ports
-from visitor import Visitor
-from ways import APP, CANARY, ENTRIES, KINDS, LEAVES, PAGES, RAW_APP, RESTLESS, compose, host_lines, lines_of_modules
-
-ENTRA = 'EntraSAMLMetadata "${ROOT}/entra.xml"\nEntraSAMLEntityID https://app.example.test/saml/metadata\n'
-WHOLE = ENTRA + '<Location "/">\nAuthType entra-saml\nRequire valid-user\n</Location>\n'
-SHARED = """
-    Listen 127.0.0.1:{port}
-    Protocols h2c http/1.1
-    TraceEnable On
-    ExtendedStatus Off
-    MaxKeepAliveRequests 0
-    DavLockDB "${{ROOT}}/cache/dav"
-    <Proxy "balancer://app">
-        BalancerMember "${{BACKEND}}"
-    </Proxy>
-"""
-# Of what nobody may hear without a session; what httpd may say of an address in either case.
-TELLING = {
-    "etag", "last-modified", "content-range", "accept-ranges", "dav", "ms-author-via", "allow", "tcn", "alternates",
-    "content-location", "x-canary", "sec-websocket-accept", "content-disposition", "expires",
-}  # fmt: skip
-# What we add, what is of the connection, and the frame of a program's answer, which hangs on how fast it came.
-OURS = {"date", "cache-control", "connection", "keep-alive", "upgrade", "content-length", "transfer-encoding"}
-# What httpd's own modules have to say of such requests, whoever sends them.
-NOISE = ("AH00135", "AH00592", "AH01374", "AH10187", "dav:error")
-
-
-class World:
-    """The server, its twin, and somebody signed in."""
-
-    def __init__(self, httpd, twin_port, backend, entra):
-        self.httpd = httpd
-        self.backend = backend
-        self.guarded = Connection(httpd.ports["http"])
-        self.twin = Connection(twin_port)
-        httpd.network.add(ORIGIN, httpd.ports["http"], tls=False)
-        self.ada = Visitor(httpd.network, entra)
-        assert CANARY in self.ada.sign_in(f"{ORIGIN}/file.txt").text
-        self.cookie = self.ada.jar.header(f"{ORIGIN}/")
-
-    def stranger(self, kind, target, **how):
-        """What a stranger gets; nothing may run for it, and nothing be written."""
-        before = self.traces()
-        answer = self.guarded.ask(compose(kind, target, **how), KINDS[kind][1] == "HEAD")
-        assert self.traces() == before, f"{kind} {target}: something ran or was written"
-        return answer
-
-    def user(self, kind, target, **how):
-        return self.guarded.ask(compose(kind, target, cookie=self.cookie, **how), KINDS[kind][1] == "HEAD")
-
-    def unprotected(self, kind, target, **how):
-        """The twin gets the same cookie: some answers repeat the request."""
-        return self.twin.ask(compose(kind, target, cookie=self.cookie, **how), KINDS[kind][1] == "HEAD")
-
-    def traces(self):
-        root = self.httpd.root
-        ran = root / "cache" / "ran"
-        dav = root / "htdocs" / "dav"
-        return ran.exists() and ran.stat().st_size, len(self.backend.requests), sorted(os.listdir(dav))
-
-    def tidy(self):
-        """What DAV has changed is as before."""
-        for file in (self.httpd.root / "htdocs" / "dav").iterdir():
-            file.unlink()
-        self.httpd.page("dav/file.txt", PAGES["dav/file.txt"]).chmod(0o666)
-        os.utime(self.httpd.root / "htdocs" / "dav" / "file.txt", (1_700_000_000, 1_700_000_000))
+from server import HOST, ORIGIN
+from spellings import ADDRESSES, spellings
+from ways import ENTRIES, KINDS, LEAVES, RESTLESS, compose
+from world import NOISE, World, assert_kept_out, assert_nothing_told, holds_protected, settled
 
 
 @pytest.fixture(scope="module")
@@ -98,64 +34,19 @@ def as_table(found):
 
 
 @pytest.fixture(scope="module")
-def world(make_httpd, tools, backend, entra):
-    [port] = free_ports(1)
-    shared = lines_of_modules(tools) + SHARED.format(port=port)
-    httpd = make_httpd(
-        entra="",
-        plain=host_inside(WHOLE),
-        server=shared + host_lines(port, HOST, ""),
-        define={"BACKEND": backend.url},
-        start=False,
-    )
-    for path, text in PAGES.items():
-        os.utime(httpd.page(path, text), (1_700_000_000, 1_700_000_000))
-    (httpd.root / "htdocs" / "dav").chmod(0o777)
-    httpd.script("app", APP)
-    httpd.script("nph-app", RAW_APP)
-    httpd.start()
-    return World(httpd, port, backend, entra)
+def the_world(make_httpd, tools, backend, entra):
+    return World(make_httpd, tools, backend, entra)
 
 
-def host_inside(lines):
-    """For the template's own virtual host, which has begun already."""
-    return host_lines(0, "", lines).split("\n", 2)[2].rsplit("</VirtualHost>", 1)[0]
-
-
-def assert_nothing_told(answer, about):
-    """No protected octet, and no header that speaks of what is there."""
-    assert CANARY.encode() not in answer.octets, f"{about}: {answer.octets[:600]}"
-    told = {name.lower() for name, _ in answer.headers} & TELLING
-    assert not told, f"{about}: tells {told}"
-
-
-def assert_kept_out(answer, kind, about, refused=None):
-    """Sent to Entra or 401, as `kind` says; or what httpd says of such a request before it asks for whom it is."""
-    expected = KINDS[kind][0]
-    if refused is not None and answer.status == refused:
-        assert CANARY.encode() not in answer.octets, about
-        return
-    assert answer.status == expected, f"{about}: {answer.status} instead of {expected}: {answer.octets[:300]}"
-    if expected == 303:
-        assert answer.get("Location").startswith("https://login.microsoftonline.com/"), about
-    assert_nothing_told(answer, about)
-    assert answer.all("Cache-Control") == ["no-store"], about
-
-
-def settled(answer, entry):
-    """What must be the same for user and twin."""
-    headers = sorted((name, value) for name, value in answer.headers if name.lower() not in OURS)
-    if entry in RESTLESS:
-        return answer.status, answer.get("Content-Type")
-    body = re.sub(rb'"[^"]*opaquelocktoken[^"]*"|opaquelocktoken:[0-9a-f-]+', b"", answer.body)
-    body = re.sub(rb'\["(X-Forwarded|Host|Connection)[^\]]*\]', b"", body)
-    return answer.status, [pair for pair in headers if pair[0] != "Lock-Token"], body
+@pytest.fixture
+def world(the_world):
+    the_world.httpd.log.tolerate(*NOISE)
+    return the_world
 
 
 @pytest.mark.parametrize("entry", ENTRIES)
 def test_every_kind_of_request(world, matrix, entry):
     target = ENTRIES[entry]
-    world.httpd.log.tolerate(*NOISE)
     for kind in KINDS:
         about = f"{kind} {target}"
         refused = None
@@ -169,6 +60,102 @@ def test_every_kind_of_request(world, matrix, entry):
         answer = world.stranger(kind, target)
         matrix[entry, kind] = answer.status
         if KINDS[kind][1] == "TRACE":
-            assert CANARY.encode() not in answer.octets, about
+            assert not holds_protected(answer.octets), about
         else:
             assert_kept_out(answer, kind, about, refused)
+
+
+@pytest.mark.parametrize("path", ADDRESSES)
+def test_every_spelling(world, path):
+    """Protected in pieces, by every kind of section, with AllowEncodedSlashes Off, On and NoDecode."""
+    reached = 0
+    for host in ("off.example.test", "on.example.test", "nodecode.example.test"):
+        for target in spellings(path):
+            about = f"{target} at {host}"
+            twin = world.unprotected("GET", target, host=host)
+            entry = next(iter(RESTLESS)) if path in ENTRIES.values() and path.startswith("/server-") else None
+            assert settled(world.user("GET", target, host=host), entry) == settled(twin, entry), about
+            answer = world.stranger("GET", target, host=host)
+            assert not holds_protected(answer.octets), about
+            if holds_protected(twin.octets):
+                reached += 1
+                assert answer.status == 303 or target.startswith(("http", "//")), about
+                assert_nothing_told(answer, about)
+    assert reached >= 3 * 10, "most of them must mean what they say, or nothing is tested"
+
+
+# What is not let in, and how httpd or we say so: (host, whose cookie, what comes).
+EXITS = {
+    "an error document": ("errors.example.test", None, {303, 401}),
+    "an error document at a backend": ("proxied-errors.example.test", None, {303, 401}),
+    "denied": ("editors.example.test", "ben", {403}),
+    "asked to sign in anew, and just did": ("anew.example.test", "ada", {403}),
+    "asked to sign in anew": ("anew.example.test", None, {303, 401}),
+    "without metadata": ("pending.example.test", None, {503}),
+    "without metadata, with a cookie": ("pending.example.test", "ada", {503}),
+}
+SOME = ["GET", "HEAD", "GET frame", "fetch", "POST form", "POST JSON", "PUT", "OPTIONS", "websocket", "BREW", "MOVE"]
+
+
+@pytest.mark.parametrize("name", EXITS)
+def test_every_early_exit(world, name):
+    """While a page of ours is shown, or a status of httpd's, nothing of what is there goes out with it."""
+    host, user, statuses = EXITS[name]
+    cookie = world.signed_in(user) if user else None
+    for entry, target in ENTRIES.items():
+        for kind in SOME:
+            about = f"{kind} {target} at {host}"
+            answer = world.stranger(kind, target, host=host, cookie=cookie)
+            assert answer.status in statuses, f"{about}: {answer.status}"
+            assert_nothing_told(answer, about)
+
+
+def test_a_section_without_a_rule(world):
+    for kind in SOME:
+        answer = world.stranger(kind, "/bare/page.txt", host="bare.example.test")
+        assert answer.status == 500
+        assert_nothing_told(answer, kind)
+    world.httpd.expect("config-section")
+
+
+@pytest.mark.parametrize("host", [HOST.upper(), f"{HOST}.", f"{HOST}:81", "127.0.0.1", "nobody.example", "", "[::1]", "xn--a"])
+def test_another_name(world, host):
+    """Who is not known by name comes to the first virtual host."""
+    for kind in ("GET", "GET 1.0", "POST form"):
+        answer = world.stranger(kind, "/file.txt", host=host)
+        assert answer.status in (KINDS[kind][0], 400), host
+        assert_nothing_told(answer, host)
+
+
+def test_targets_of_another_kind(world):
+    """Absolute ones, with a Host of their own mind; HTTP/1.0 without Host; HTTP/0.9, which has no headers."""
+    for target in (f"http://{HOST}/file.txt", "http://elsewhere.example/file.txt", "https://off.example.test/file.txt", "ftp://x/file.txt"):
+        for host in (HOST, "off.example.test", "elsewhere.example", ""):
+            answer = world.stranger("GET", target, host=host)
+            assert not holds_protected(answer.octets) or host_of(target) == "off.example.test", (target, host)
+            if answer.status == 303:
+                assert "elsewhere" not in answer.get("Location")
+    for octets in (b"GET /file.txt HTTP/1.0\r\n\r\n", b"GET /cgi-bin/app HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"):
+        answer = Connection(world.ports["guarded"]).ask(octets)
+        assert answer.status in (303, 401)
+        assert_nothing_told(answer, octets)
+    for octets in (b"GET /file.txt\r\n", b"GET /cgi-bin/app\n", b"get /file.txt\r\n", b"GET /file.txt HTTP/0.9\r\n\r\n"):
+        answer = Connection(world.ports["guarded"]).ask(octets, old=True)
+        assert not holds_protected(answer.octets), octets
+
+
+def host_of(target):
+    return target.split("/")[2]
+
+
+def test_pipelined(world):
+    """Whom one request of a connection lets in says nothing about the next."""
+    targets = ["/file.txt", "/cgi-bin/app", "/proxied/x", "/page.shtml", "/none"]
+    plan = [(target, cookie) for target in targets for cookie in (world.cookie, None, world.cookie, None)]
+    connection = Connection(world.ports["guarded"])
+    connection.send(b"".join(compose("GET", target, cookie=cookie) for target, cookie in plan))
+    for target, cookie in plan:
+        answer = connection.receive()
+        assert holds_protected(answer.octets) == (cookie is not None and target != "/none"), (target, cookie)
+        assert answer.status == (303 if cookie is None else 404 if target == "/none" else 200)
+    connection.close()

@@ -5,10 +5,11 @@ Each protected virtual host has a twin on another port that says the same but fo
 must get, and what nobody else may. Whatever is protected holds CANARY, in its body and in a header of its own.
 """
 
+from backend import MARK
 from server import HOST
 
 CANARY = "CANARY-7f3a"
-TWIN = "twin"
+PROTECTED = (CANARY.encode(), MARK.encode())
 
 # An application: says that it ran, and what it was asked.
 APP = f"""\
@@ -29,6 +30,14 @@ printf 'HTTP/1.1 200 OK\\r\\nX-Canary: {CANARY}-header\\r\\nContent-Type: text/p
 [ "$REQUEST_METHOD" = HEAD ] || echo "{CANARY}-raw"
 """
 PAGES = {
+    "private/page.txt": f"{CANARY}-private",
+    "private/sub/page.txt": f"{CANARY}-private",
+    "open/secret.txt": f"{CANARY}-secret",
+    "guarded/page.txt": f"{CANARY}-guarded",
+    "guarded/.guarded": "AuthType entra-saml\nRequire valid-user\n",
+    "iffy/page.txt": f"{CANARY}-iffy",
+    "bare/page.txt": f"{CANARY}-bare",
+    "bare/.bare": "AuthType entra-saml\n",
     "file.txt": f"{CANARY}-file 0123456789",
     "dir/index.html": f"{CANARY}-index",
     f"list/{CANARY}.txt": "x",

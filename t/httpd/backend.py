@@ -18,6 +18,11 @@ class Backend:
             protocol_version = "HTTP/1.1"
             wbufsize = -1  # one packet an answer
 
+            def handle_expect_100(self):
+                goes_on = super().handle_expect_100()
+                self.wfile.flush()  # the client waits for it
+                return goes_on
+
             def answer(self):
                 length = int(self.headers.get("Content-Length") or 0)
                 self.rfile.read(length)

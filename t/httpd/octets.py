@@ -44,6 +44,9 @@ class Connection:
             self.close()
             if not kept:
                 raise
+        except TimeoutError:
+            self.close()
+            raise
         return self._ask(request, head_only, old)
 
     def _ask(self, request, head_only, old):

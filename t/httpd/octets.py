@@ -4,7 +4,7 @@
 import socket
 from dataclasses import dataclass, field
 
-TIMEOUT = 20
+TIMEOUT = 60
 
 
 @dataclass

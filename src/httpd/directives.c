@@ -11,6 +11,7 @@ static const char *const when_full[] = { "evict", "refuse", NULL };
 static const char *const off_on[] = { "Off", "On", NULL };
 static const char *const session_cookie[] = { "Lax", "None", NULL };
 static const char *const unauthenticated[] = { "auto", "redirect", "401", NULL };
+static const char *const step_up[] = { "Off", "Fresh", "MFA", NULL };
 
 static es_rv_t check_aliases(const mes_value_t *value, es_why_t *why, apr_pool_t *pool)
 {
@@ -57,13 +58,15 @@ static const char *set_main(cmd_parms *cmd, void *unused, int argc, char *const 
 static const char *set_location(cmd_parms *cmd, void *location, int argc, char *const argv[])
 {
     const mes_row_t *row = cmd->info;
-    mes_value_t *value = &((mes_location_t *)location)->value[row->slot];
+    mes_location_t *section = location;
+    mes_value_t *value = &section->value[row->slot];
     mes_server_t *server = mes_conf_server(cmd->server);
     es_why_t why = ES_WHY_INIT;
 
     if (mes_value_set(value, cmd, argc, argv, &why) != ES_OK) {
         return mes_conf_error(cmd, &why);
     }
+    section->is_said = 1;
     /* A record must outlive the longest of the sections it may be used in. */
     if (row->slot == MES_LIFETIME && value->number > server->keep) {
         server->keep = value->number;
@@ -159,9 +162,12 @@ const command_rec mes_directives[] = {
              .fallback = MES_UNAUTHENTICATED_AUTO),
     LOCATION("EntraSAMLPreflight", "On or Off: a CORS preflight passes without a session", .kind = MES_KIND_CHOICE,
              .slot = MES_PREFLIGHT, .choices = off_on, .fallback = 0),
+    LOCATION("EntraSAMLStepUp", "Off, Fresh or MFA: the sign-in that a user gets once whom the rules deny",
+             .kind = MES_KIND_CHOICE, .slot = MES_STEP_UP, .choices = step_up, .fallback = MES_STEP_UP_OFF),
     /* Directives of httpd's own, watched beside their owners: see watch.c. */
     AP_INIT_RAW_ARGS("AuthType", mes_watch_auth_type, NULL, OR_AUTHCFG, "also " MES_AUTH_TYPE),
-    AP_INIT_RAW_ARGS("Require", mes_watch_require, NULL, OR_AUTHCFG, "also claim NAME:VALUE or NAME~REGEX"),
+    AP_INIT_RAW_ARGS("Require", mes_watch_require, NULL, OR_AUTHCFG,
+                     "also claim NAME:VALUE or NAME~REGEX, entra-mfa, entra-authn-age TIME"),
     AP_INIT_RAW_ARGS("AuthMerging", mes_watch_merging, NULL, OR_AUTHCFG, "Off, And or Or"),
     AP_INIT_RAW_ARGS("ServerName", mes_watch_server_name, NULL, RSRC_CONF, "the default of EntraSAMLBaseURL"),
     AP_INIT_RAW_ARGS("SSLEngine", mes_watch_ssl_engine, NULL, RSRC_CONF, "whether there is TLS"),

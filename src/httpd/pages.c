@@ -96,17 +96,18 @@ static int is_login(const char *landing, const mes_site_t *site)
     return landing && strncmp(landing, site->connection->login_path, len) == 0 && strchr("?", landing[len]);
 }
 
-static const char *make_sign_in(const char *landing, int is_fresh, const char *target, const mes_site_t *site,
+/* `kind`: what the endpoint is asked for; NULL: an ordinary sign-in. */
+static const char *make_sign_in(const char *landing, const char *kind, const char *target, const mes_site_t *site,
                                 apr_pool_t *pool)
 {
-    const char *query = is_fresh ? "?fresh=1" : "";
-    const char *page =
-        landing ? apr_pstrcat(pool, is_fresh ? "&return=" : "?return=", es_codec_url_encode(landing, pool), NULL) : "";
+    const char *href = landing;
 
-    return make_link("Sign in",
-                     is_login(landing, site) ? landing
-                                             : apr_pstrcat(pool, site->connection->login_path, query, page, NULL),
-                     target, pool);
+    if (!is_login(landing, site)) {
+        href = apr_pstrcat(pool, site->connection->login_path, kind || landing ? "?" : "", kind ? kind : "",
+                           kind && landing ? "&" : "", landing ? "return=" : "",
+                           landing ? es_codec_url_encode(landing, pool) : NULL, NULL);
+    }
+    return make_link("Sign in", href, target, pool);
 }
 
 /* Where an address wants to return to after the sign-out, as a query to send along; "" where it does not say, or nothing
@@ -132,9 +133,17 @@ const char *mes_pages_action(mes_offer_t offer, const char *landing, int is_fram
     case MES_OFFER_AGAIN:
         return make_link("Try again", site->connection->default_page, target, pool);
     case MES_OFFER_SIGN_IN:
-        return make_sign_in(landing, 0, target, site, pool);
+        return make_sign_in(landing, NULL, target, site, pool);
     case MES_OFFER_SIGN_IN_ANEW:
-        return make_sign_in(landing, 1, target, site, pool);
+        return make_sign_in(landing, "fresh=1", target, site, pool);
+    case MES_OFFER_SIGN_IN_MFA:
+        return make_sign_in(landing, "mfa=1", target, site, pool);
+    case MES_OFFER_ANEW_OR_OUT:
+        return apr_pstrcat(pool, mes_pages_action(MES_OFFER_SIGN_IN_ANEW, landing, is_framed, site, pool),
+                           mes_pages_action(MES_OFFER_SIGN_OUT, landing, is_framed, site, pool), NULL);
+    case MES_OFFER_MFA_OR_OUT:
+        return apr_pstrcat(pool, mes_pages_action(MES_OFFER_SIGN_IN_MFA, landing, is_framed, site, pool),
+                           mes_pages_action(MES_OFFER_SIGN_OUT, landing, is_framed, site, pool), NULL);
     case MES_OFFER_SIGN_OUT:
         return apr_pstrcat(pool, "<form method=\"post\" action=\"", es_codec_html(site->connection->logout_path, pool),
                            return_query(landing, site, pool),

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from http2 import Http2
 from octets import Connection
 from server import HOST, ORIGIN
 from spellings import ADDRESSES, spellings
 from ways import ENTRIES, KINDS, LEAVES, RESTLESS, compose
-from world import NOISE, World, assert_kept_out, assert_nothing_told, holds_protected, settled
+from world import NOISE, TLS, World, assert_kept_out, assert_nothing_told, holds_protected, settled
 
 
 @pytest.fixture(scope="module")
@@ -159,3 +160,25 @@ def test_pipelined(world):
         assert holds_protected(answer.octets) == (cookie is not None and target != "/none"), (target, cookie)
         assert answer.status == (303 if cookie is None else 404 if target == "/none" else 200)
     connection.close()
+
+
+OVER_HTTP2 = ["GET", "HEAD", "GET range", "GET frame", "fetch", "POST form", "PUT", "OPTIONS", "preflight", "PROPFIND", "BREW"]
+
+
+def test_http2(world, tools):
+    """Many requests of one connection, by whom it may be."""
+    with Http2(world.httpd.network, TLS, tools.certificate) as connection:
+        for entry, target in ENTRIES.items():
+            for kind in OVER_HTTP2:
+                expected, method, headers, _ = KINDS[kind]
+                before = world.traces()
+                status, got, body = connection.ask(target, list(headers.items()), method)
+                about = f"{kind} {target}: {status}"
+                assert status == expected or (status == 501 and kind == "BREW"), about
+                assert not holds_protected(body + b"".join(value for _, value in got)), about
+                assert world.traces() == before, about
+            if entry not in RESTLESS:
+                cookie = ("cookie", world.cookie)
+                status, got, body = connection.ask(target, [*KINDS["fetch"][2].items(), cookie])
+                twin = world.unprotected("fetch", target)
+                assert status == twin.status and holds_protected(body) == holds_protected(twin.body), entry

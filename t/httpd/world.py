@@ -3,18 +3,21 @@
 
 import os
 import re
+from urllib.parse import urlsplit
 
 from octets import Connection
 from server import HOST, ORIGIN, free_ports
 from spellings import PIECES
 from visitor import Visitor
-from ways import APP, KINDS, PAGES, PROTECTED, RAW_APP, RESTLESS, compose, host_lines, lines_of_modules
+from ways import APP, KINDS, PAGES, PLACES, PROTECTED, RAW_APP, RESTLESS, compose, host_lines, lines_of_modules
 
 ENTRA = 'EntraSAMLMetadata "${ROOT}/entra.xml"\nEntraSAMLEntityID https://app.example.test/saml/metadata\n'
 SECTION = '<Location "/">\nAuthType entra-saml\n%s\n</Location>\n'
 WHOLE = SECTION % "Require valid-user"
 ERRORS = (400, 401, 403, 404, 405, 409, 410, 412, 413, 416, 500, 501, 503)
 NOT_YET = "EntraSAMLMetadata https://127.0.0.1:9/metadata.xml\n"  # nobody listens there
+
+TLS = "https://tls.example.test"  # where HTTP/2 is spoken: another address, or the others would lead there
 
 # name: (of both hosts, of the protected one).
 HOSTS = {
@@ -72,7 +75,13 @@ class World:
             for name, (both, lines) in HOSTS.items()
         )
         main = lines_of_modules(tools) + MAIN.format(**self.ports)
-        self.httpd = make_httpd(entra="", server=main + hosts, define={"BACKEND": backend.url}, start=False)
+        self.httpd = make_httpd(
+            entra=f"{ENTRA}EntraSAMLBaseURL {TLS}\n",
+            vhost=f"Protocols h2 http/1.1\n{PLACES}\n{WHOLE}",
+            server=main + hosts,
+            define={"BACKEND": backend.url},
+            start=False,
+        )
         for path, text in PAGES.items():
             os.utime(self.httpd.page(path, text), (AGED, AGED))
         (self.httpd.root / "htdocs" / "dav").chmod(0o777)
@@ -80,6 +89,7 @@ class World:
         self.httpd.script("nph-app", RAW_APP)
         self.httpd.start()
         self.httpd.network.add(ORIGIN, self.ports["guarded"], tls=False)
+        self.httpd.serve(urlsplit(TLS).hostname)
         self.entra = entra
         self.guarded = Connection(self.ports["guarded"])
         self.twin = Connection(self.ports["twin"])

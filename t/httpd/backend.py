@@ -16,12 +16,7 @@ class Backend:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            wbufsize = -1  # one packet an answer
-
-            def handle_expect_100(self):
-                goes_on = super().handle_expect_100()
-                self.wfile.flush()  # the client waits for it
-                return goes_on
+            disable_nagle_algorithm = True  # head and body are two writes
 
             def answer(self):
                 length = int(self.headers.get("Content-Length") or 0)

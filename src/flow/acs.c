@@ -264,7 +264,7 @@ static es_rv_t finish(es_answer_t *answer, es_signin_t *in, es_acs_report_t *rep
     in->binding.has_session = 1;
     in->binding.session = key;
     es_binding_count(&in->binding, in->pending->is_post ? in->pending->landing : answer->location, flow->now);
-    es_signon_set_cookie(answer, connection->session_cookie, cookie, ES_COOKIE_LAX, flow);
+    es_signon_set_cookie(answer, connection->session_cookie, cookie, flow->site->session_cookie, flow);
     es_signon_set_cookie(answer, connection->binding_cookie, es_binding_text(&in->binding, flow->pool), ES_COOKIE_NONE,
                          flow);
     return ES_OK;

@@ -6,6 +6,7 @@
 #ifndef ES_FLOW_H
 #define ES_FLOW_H
 
+#include "base/cookie.h"
 #include "base/crypto.h"
 #include "base/es.h"
 #include "entra/aadsts.h"
@@ -36,6 +37,7 @@ typedef struct {
     const es_signoff_t *signoff;        /* NULL where the metadata has no SingleLogoutService */
     int single_logout;                  /* a sign-out here goes on to Entra */
     int unsigned_logout;                /* a LogoutRequest needs no signature */
+    es_cookie_site_t session_cookie;    /* may another site's page bring it along? */
 } es_site_t;
 
 /* What one request brings. Lives on the stack of the hook that handles it. */
@@ -106,6 +108,14 @@ typedef struct {
  * another user's. */
 es_rv_t es_resend_take(es_resend_t *resend, const es_flow_t *flow, const es_session_t *session, const char *id,
                        es_why_t *why);
+
+/* For a page that was asked for without TLS, and is there with it: location = the page at the public address, with a
+ * binding cookie. A browser keeps that cookie only if it has TLS all the same, to somebody in
+ * front of us. `path`: of the request, with its query; what starts with no slash becomes the default page. */
+es_rv_t es_signon_move(es_answer_t *answer, const es_flow_t *flow, const char *path, es_why_t *why);
+
+/* Does the browser have TLS? Its cookies of ours say so, since they are sent no other way; without any nobody knows. */
+int es_signon_has_tls(const es_flow_t *flow);
 
 /* The POST at the reply URL. ES_OK: location = the page first asked for, or Entra again (restarted is then the reason,
  * else ES_OK), with its cookies. Anything else: refused, nothing stored.

@@ -253,3 +253,29 @@ es_rv_t es_signon_restart(es_answer_t *answer, const es_flow_t *flow, const es_p
     }
     return begin(answer, flow, &again, NULL, NULL, why);
 }
+
+int es_signon_has_tls(const es_flow_t *flow)
+{
+    const es_connection_t *connection = flow->site->connection;
+    const char *binding = flow->cookies, *session = flow->cookies;
+
+    return es_cookie_next(&binding, connection->binding_cookie, flow->pool) ||
+           es_cookie_next(&session, connection->session_cookie, flow->pool);
+}
+
+/* On our own origin whatever the path says, so that no gate is needed. */
+es_rv_t es_signon_move(es_answer_t *answer, const es_flow_t *flow, const char *path, es_why_t *why)
+{
+    const es_connection_t *connection = flow->site->connection;
+    es_binding_t binding;
+    es_rv_t rv = es_binding_make(&binding, why);
+
+    if (rv != ES_OK) {
+        return rv;
+    }
+    answer->location =
+        apr_pstrcat(flow->pool, connection->origin, *path == '/' ? path : connection->default_page, NULL);
+    es_signon_set_cookie(answer, connection->binding_cookie, es_binding_text(&binding, flow->pool), ES_COOKIE_NONE,
+                         flow);
+    return ES_OK;
+}

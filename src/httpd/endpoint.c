@@ -114,6 +114,14 @@ int mes_endpoint_handle(request_rec *r)
         es_fail(&why, ES_METADATA_PENDING, "%.300s can do nothing before there is metadata", r->uri);
         return mes_io_refuse(r, site, &why, MES_OFFER_NONE);
     }
+    /* Neither can see the browser's cookies where they do not come along. */
+    if (endpoint == MES_ENDPOINT_LOGIN || endpoint == MES_ENDPOINT_LOGOUT) {
+        const int moved = mes_plain_move(r, site);
+
+        if (moved != DECLINED) {
+            return moved;
+        }
+    }
     switch (endpoint) {
     case MES_ENDPOINT_ACS:
         return mes_serve_acs(r, site);

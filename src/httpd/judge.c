@@ -326,6 +326,7 @@ int mes_judge_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
         faults += judge_scopes(main_server, state->refresh);
     }
     faults += judge_sections(main_server, is_used);
+    mes_plain_judge(main_server, pconf);
     faults += mes_names_judge(main_server, pconf, ptemp);
     if (is_used) {
         mes_names_collect(state, main_server, pconf);

@@ -60,6 +60,7 @@ typedef enum {
     MES_RESPONSE_LIMIT,
     MES_PAGE_TEMPLATE,
     MES_SESSIONS_PER_USER,
+    MES_SESSION_COOKIE,
     MES_SINGLE_LOGOUT,
     MES_UNSIGNED_LOGOUT,
     MES_SIGNING,
@@ -79,6 +80,7 @@ typedef enum {
     MES_FRESH_SIGN_IN,
     MES_UNAUTHENTICATED,
     MES_PRESERVE_POST,
+    MES_PREFLIGHT,
     MES_STEP_UP,
     MES_LOCATION_SLOTS
 } mes_location_slot_t;
@@ -94,6 +96,8 @@ typedef struct {
     const char *text;               /* of one argument */
     apr_int64_t number;             /* of a time (microseconds), a size (octets), a choice (index), a number */
     const apr_array_header_t *list; /* of const char *, of several arguments; NULL where there are none */
+    /* Of a choice under conditions: the lines that have one, for condition.c. */
+    const apr_array_header_t *conditions;
 } mes_value_t;
 
 /* What a section gives to the application: plan.h. */
@@ -119,6 +123,9 @@ typedef struct mes_state_t mes_state_t;
 typedef struct mes_source_t mes_source_t;
 typedef struct mes_refresh_t mes_refresh_t;
 
+/* What SSLEngine says: TLS for whoever comes, or not. */
+typedef enum { MES_TLS_UNSAID, MES_TLS_OFF, MES_TLS_ON } mes_tls_t;
+
 /* The main server or a virtual host. */
 typedef struct {
     mes_value_t value[MES_SERVER_SLOTS];
@@ -126,7 +133,8 @@ typedef struct {
     apr_array_header_t *parts;    /* of mes_part_t *: those sections that say what is exported (plan.h) */
     const char *host;             /* ServerName as written: its host, and its port or 0 */
     int port;
-    const mes_value_t *largest_post;                     /* of EntraSAMLPreservePost of any section */
+    const mes_value_t *largest_post; /* of EntraSAMLPreservePost of any section */
+    mes_tls_t tls;
     apr_interval_time_t keep;                            /* the longest EntraSAMLSessionLifetime of any section */
     const es_pair_t *const *signing, *const *decryption; /* made by judge; NULL where there are none */
     /* Made by judge; NULL where nothing says where metadata comes from. */
@@ -137,6 +145,8 @@ typedef struct {
     apr_array_header_t *from;     /* of const mes_server_t *: the hosts of EntraSAMLSessionsFrom; NULL: not said */
     mes_state_t *state;           /* of the main server: what all sites share, NULL when there is no site */
     const es_fold_set_t *inbound; /* request headers that nobody may send; NULL: there are none */
+    /* Of const server_rec *: all hosts that have a site with this one's public address, itself among them. */
+    const apr_array_header_t *alike;
 } mes_server_t;
 
 extern const command_rec mes_directives[];
@@ -155,6 +165,12 @@ const es_group_t *mes_conf_groups(int *n_groups, const mes_value_t *value, apr_p
 /* What a directive's function returns to httpd, which puts file and line before it. */
 const char *mes_conf_error(const cmd_parms *cmd, const es_why_t *why);
 
+/* A choice under conditions: a further line of the directive, "expr=EXPRESSION" (ES_CONFIG_VALUE); and which of its lines
+ * holds for a request: the first whose expression is true, else the one without. */
+es_rv_t mes_condition_add(mes_value_t *value, apr_int64_t choice, const char *text, const cmd_parms *cmd,
+                          es_why_t *why);
+apr_int64_t mes_condition_choose(const mes_value_t *value, request_rec *r);
+
 /* The lines that say what is exported: one setter, which finds this in cmd->info. */
 typedef enum {
     MES_SAY_PREFIX,
@@ -172,6 +188,7 @@ const char *mes_watch_auth_type(cmd_parms *cmd, void *location, const char *args
 const char *mes_watch_require(cmd_parms *cmd, void *location, const char *args);
 const char *mes_watch_merging(cmd_parms *cmd, void *location, const char *args);
 const char *mes_watch_server_name(cmd_parms *cmd, void *location, const char *args);
+const char *mes_watch_ssl_engine(cmd_parms *cmd, void *location, const char *args);
 
 /* ---- configuration as judged: judge.c, site.c, sections.c, agree.c, pairs.c, state.c, segment.c ---------------------------------------------------- */
 
@@ -201,7 +218,8 @@ struct mes_site_t {
     const char *metadata;                     /* ours, as XML */
     const char *template;                     /* the server's */
     const apr_array_header_t *from;           /* the server's */
-    const char *policy, *resend_policy;       /* of pages, of the one that sends a form again */
+    const char *policy, *resend_policy,
+        *framed_policy; /* of pages: of the one that sends a form again, of that in a frame */
     apr_size_t response_limit;
 };
 
@@ -271,6 +289,9 @@ typedef struct {
 es_rv_t mes_segment_open(es_shm_t **segment, const char **note, const mes_folder_t *folder, const mes_sizes_t *wanted,
                          apr_pool_t *process, es_why_t *why, apr_pool_t *pconf);
 
+/* Which hosts have one public address; after all sites are made. */
+void mes_plain_judge(server_rec *main_server, apr_pool_t *pconf);
+
 /* ---- a request: request.c ------------------------------------------------------------------------------------ */
 
 typedef enum {
@@ -300,6 +321,8 @@ typedef struct {
     int n_failed;            /* lines of ours that were against the user, and the first of them */
     const mes_rule_t *failed[MES_FAILED_MAX];
     es_request_kind_t step_up; /* the sign-in that may change the rules' mind, ES_REQUEST_PLAIN: none */
+    int is_passed;             /* the rules let it in */
+    int is_preflight;          /* let in as one, without a session */
     es_edition_t *edition;     /* of the site, on the request that came from the browser; NULL: not asked for yet */
     const es_site_t *const *others; /* of EntraSAMLSessionsFrom; kept likewise */
     int is_groups_unknown;          /* one of them asks for groups that Entra left out */
@@ -331,6 +354,8 @@ int mes_request_is_error_document(const request_rec *r);
 const char *mes_request_landing(const request_rec *r);
 void mes_request_flow(es_flow_t *flow, request_rec *r, const mes_site_t *site);
 es_visitor_t mes_request_visitor(const request_rec *r);
+/* Will the answer be shown in a frame? */
+int mes_request_is_framed(const request_rec *r);
 
 /* ---- the outside: io.c, body.c, pages.c ---------------------------------------------------------------------- */
 
@@ -353,6 +378,7 @@ typedef struct {
     const char *action;                      /* HTML */
     const es_aadsts_t *error;                /* of Entra, NULL where it is none */
     apr_time_t time;
+    int is_framed; /* it may be shown in a frame, of any site */
 } mes_page_t;
 
 /* Configuration: an error, or a note, about a directive (or none), on stderr as httpd's own. */
@@ -396,22 +422,34 @@ es_rv_t mes_body_read_any(es_bytes_t *body, request_rec *r, apr_size_t limit, es
 
 const char *mes_pages_make(const mes_page_t *page, const mes_site_t *site, apr_pool_t *pool);
 const char *mes_pages_title(es_rv_t rv);
-/* `landing`: the page to sign in for, or to sign out from, whose query may say where to return; NULL for the default. */
-const char *mes_pages_action(mes_offer_t offer, const char *landing, const mes_site_t *site, apr_pool_t *pool);
+/* `landing`: the page to sign in for, or to sign out from, whose query may say where to return; NULL for the default.
+ * is_framed: the link opens in the whole window. */
+const char *mes_pages_action(mes_offer_t offer, const char *landing, int is_framed, const mes_site_t *site,
+                             apr_pool_t *pool);
 /* The page of EntraSAMLPageTemplate, or the built-in one for NULL. ES_CONFIG_TEMPLATE. */
 es_rv_t mes_pages_load(const char **template, const char *file, es_why_t *why, apr_pool_t *pool);
 /* Its Content-Security-Policy. The forms on it may lead to slo_url (NULL: there is none). */
 const char *mes_pages_policy(const char *template, const char *slo_url, apr_pool_t *pool);
 /* That of the page that sends a form again, by this script or by its button. */
 const char *mes_pages_resend_policy(const char *template, const char *script, apr_pool_t *pool);
+/* The policy of the one page that may be shown in a frame. */
+const char *mes_pages_framed_policy(const char *template, apr_pool_t *pool);
 
 /* ---- hooks; mod_entra_saml.c says where and why -------------------------------------------------------------- */
 
 int mes_gate_resume(request_rec *r);
 int mes_gate_judge(request_rec *r);
 int mes_gate_signon(request_rec *r);
+int mes_gate_pass(request_rec *r);
+
+int mes_preflight_admit(request_rec *r);
+int mes_preflight_hold(request_rec *r);
+
+/* For a request without TLS whose page is there with it: leads to it. DECLINED where it is not, or where the browser has
+ * TLS to somebody in front of us. */
+int mes_plain_move(request_rec *r, const mes_site_t *site);
 /* May this request, which needs a sign-in, be answered by a redirect to it? */
-int mes_gate_redirects(const request_rec *r, es_visitor_t visitor);
+int mes_gate_redirects(request_rec *r, es_visitor_t visitor);
 /* The answer to a signed-in user whom the rules deny. */
 int mes_denial_answer(request_rec *r, mes_request_t *request);
 
@@ -429,7 +467,7 @@ const char *mes_resend_policy(const char *template, apr_pool_t *pool);
 
 /* Is this a person's form, in a section that keeps forms while their senders sign in? Then start keeps it, and sends the
  * browser to Entra; or answers why it does not. */
-int mes_preserve_applies(const request_rec *r, es_visitor_t visitor);
+int mes_preserve_applies(request_rec *r, es_visitor_t visitor);
 int mes_preserve_start(request_rec *r, const mes_site_t *site, const mes_request_t *request);
 int mes_logout_serve(request_rec *r, const mes_site_t *site);
 int mes_tell_serve(request_rec *r, const mes_site_t *site);

@@ -9,14 +9,14 @@
 #include <apr_strings.h>
 
 /* Where nobody is redirected, a form is no exception. */
-int mes_preserve_applies(const request_rec *r, es_visitor_t visitor)
+int mes_preserve_applies(request_rec *r, es_visitor_t visitor)
 {
     const mes_location_t *location = mes_request_location(r);
     const char *dest = apr_table_get(r->headers_in, "Sec-Fetch-Dest");
 
     return visitor == ES_VISITOR_FORM && location->value[MES_PRESERVE_POST].number > 0 &&
-           location->value[MES_UNAUTHENTICATED].number != MES_UNAUTHENTICATED_401 &&
-           (!dest || strcmp(dest, "document") == 0);
+           (!dest || strcmp(dest, "document") == 0) &&
+           mes_condition_choose(&location->value[MES_UNAUTHENTICATED], r) != MES_UNAUTHENTICATED_401;
 }
 
 /* The faults of a sign-in message are other words for those of a form. */
@@ -66,6 +66,7 @@ int mes_preserve_start(request_rec *r, const mes_site_t *site, const mes_request
         return mes_io_refuse(r, site, &why, is_fresh ? MES_OFFER_SIGN_IN_ANEW : MES_OFFER_SIGN_IN);
     }
     mes_request_flow(&flow, r, site);
+    flow.is_known = request->resumed == ES_OK || request->resumed == ES_SESSION_STALE;
     if (es_signon_start_post(&answer, &flow, &ask, mes_request_landing(r), &post, &why) != ES_OK) {
         return mes_io_refuse(r, site, &why, why.rv == ES_SESSION_LOOP ? MES_OFFER_AGAIN : MES_OFFER_SIGN_IN);
     }

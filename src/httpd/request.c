@@ -150,6 +150,11 @@ void mes_request_flow(es_flow_t *flow, request_rec *r, const mes_site_t *site)
     flow->is_known = 0;
 }
 
+int mes_request_is_framed(const request_rec *r)
+{
+    return es_visitor_is_framed(apr_table_get(r->headers_in, "Sec-Fetch-Dest"));
+}
+
 es_visitor_t mes_request_visitor(const request_rec *r)
 {
     const es_visitor_headers_t headers = {

@@ -25,6 +25,7 @@ typedef enum {
     MES_KIND_SIZE_OR_OFF,
     MES_KIND_NUMBER,
     MES_KIND_CHOICE,
+    MES_KIND_CONDITIONAL,
     MES_KIND_FILES
 } mes_kind_t;
 

@@ -22,7 +22,8 @@ static int same_list(const mes_value_t *a, const mes_value_t *b)
 
 static int agree(const mes_server_t *a, const mes_server_t *b)
 {
-    static const int slots[] = { MES_REMOTE_USER, MES_CLAIM, MES_REQUIRED_CLAIMS, MES_ALLOWED_TENANTS, MES_AUDIENCE };
+    static const int slots[] = { MES_REMOTE_USER,     MES_REMOTE_USER_MATCH, MES_REMOTE_USER_STRIP, MES_CLAIM,
+                                 MES_REQUIRED_CLAIMS, MES_ALLOWED_TENANTS,   MES_AUDIENCE };
     apr_size_t i;
 
     for (i = 0; i < sizeof slots / sizeof *slots; i++) {
@@ -30,7 +31,7 @@ static int agree(const mes_server_t *a, const mes_server_t *b)
             return 0;
         }
     }
-    return 1;
+    return a->value[MES_REMOTE_USER_LOWER].number == b->value[MES_REMOTE_USER_LOWER].number;
 }
 
 /* Are both of one connection? Before there is metadata, if it will come from the same source. */

@@ -49,6 +49,9 @@ typedef enum {
     MES_DEFAULT_PAGE,
     MES_CLOCK_SKEW,
     MES_REMOTE_USER,
+    MES_REMOTE_USER_MATCH,
+    MES_REMOTE_USER_LOWER,
+    MES_REMOTE_USER_STRIP,
     MES_CLAIM,
     MES_GROUP,
     MES_REQUIRED_CLAIMS,
@@ -125,6 +128,8 @@ void *mes_conf_make_location(apr_pool_t *pool, char *path);
 void *mes_conf_merge_location(apr_pool_t *pool, void *base, void *add);
 
 mes_server_t *mes_conf_server(const server_rec *server);
+/* A list, NULL-terminated; NULL where there is none. */
+const char *const *mes_conf_names(const mes_value_t *value, apr_pool_t *pool);
 /* EntraSAMLClaim's and EntraSAMLGroup's pairs. */
 const es_claim_alias_t *mes_conf_aliases(int *n_aliases, const mes_value_t *value, apr_pool_t *pool);
 const es_group_t *mes_conf_groups(int *n_groups, const mes_value_t *value, apr_pool_t *pool);
@@ -275,6 +280,8 @@ typedef enum {
 
 /* Configuration: an error, or a note, about a directive (or none), on stderr as httpd's own. */
 void mes_io_config_error(const es_why_t *why, const ap_directive_t *at);
+/* What works, but perhaps not as it is meant: said by `httpd -t` and at each start, not at a restart. */
+void mes_io_config_warning(const es_why_t *why, const ap_directive_t *at);
 /* A running server, outside of requests: a fault, at warning and counted as those of requests; a plain event. */
 void mes_io_report(es_rv_t rv, const char *sentence);
 void mes_io_event(const char *sentence);

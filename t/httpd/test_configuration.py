@@ -113,6 +113,18 @@ BROKEN = {
     "claim name odd": ("EntraSAMLClaim", "config-claim", "EntraSAMLClaim http://x/y Cost-Centre", {}),
     "claim without name": ("EntraSAMLClaim", "config-claim", "EntraSAMLClaim http://x/y", {}),
     "remote user odd": ("EntraSAMLRemoteUser", "config-claim", "EntraSAMLRemoteUser E-Mail", {}),
+    "remote user regex": ("EntraSAMLRemoteUserMatch", "config-remote-user", 'EntraSAMLRemoteUserMatch "(.+" $1', {}),
+    "remote user group": ("EntraSAMLRemoteUserMatch", "config-remote-user", 'EntraSAMLRemoteUserMatch "(.+)" $2', {}),
+    "remote user nothing": ("EntraSAMLRemoteUserMatch", "config-remote-user", "EntraSAMLRemoteUserMatch .+", {}),
+    "remote user empty": ("EntraSAMLRemoteUserMatch", "config-remote-user", 'EntraSAMLRemoteUserMatch .+ ""', {}),
+    "lower case maybe": ("EntraSAMLRemoteUserLowerCase", "config-value", "EntraSAMLRemoteUserLowerCase maybe", {}),
+    "no domain": ("EntraSAMLRemoteUserStripDomain", "config-remote-user", "EntraSAMLRemoteUserStripDomain @x.test", {}),
+    "any domain of two tenants": (
+        "EntraSAMLRemoteUserStripDomain",
+        "config-remote-user",
+        f"EntraSAMLRemoteUserStripDomain On\nEntraSAMLAllowedTenants {TENANT} {TENANT[:-1]}5",
+        {},
+    ),
     "template missing": ("EntraSAMLPageTemplate", "config-template", "EntraSAMLPageTemplate nowhere.html", {}),
     "template without text": (
         "EntraSAMLPageTemplate",
@@ -264,6 +276,9 @@ SHARED = 'EntraSAMLMetadata "${ROOT}/entra.xml"\nEntraSAMLEntityID urn:shared\n'
         "EntraSAMLClaim http://x/y role_x",
         "EntraSAMLAllowedTenants 7f3a1c52-9d4e-4b60-8a17-2c5d9e0b1f34",
         "EntraSAMLAudience urn:y",
+        "EntraSAMLRemoteUser name\nEntraSAMLClaim http://x/z role_x\nEntraSAMLRemoteUserMatch (.+)@x $1",
+        "EntraSAMLRemoteUser name\nEntraSAMLClaim http://x/z role_x\nEntraSAMLRemoteUserStripDomain x.test",
+        "EntraSAMLRemoteUser name\nEntraSAMLClaim http://x/z role_x\nEntraSAMLRemoteUserLowerCase On",
     ],
 )
 def test_hosts_that_share_sessions_agree(make, other):
@@ -381,6 +396,10 @@ GOOD = {
     EntraSAMLDefaultPage /start?x=1
     EntraSAMLClockSkew 5min
     EntraSAMLRemoteUser emailaddress upn name nameid
+    EntraSAMLRemoteUserMatch "(?i)(.+)@(contoso\\.com)" "$1@$2"
+    EntraSAMLRemoteUserMatch ".+" "$0"
+    EntraSAMLRemoteUserStripDomain contoso.com
+    EntraSAMLRemoteUserLowerCase on
     EntraSAMLClaim http://example.com/claims/cost-centre costcentre
     EntraSAMLClaim Group team
     EntraSAMLResponseLimit 2M

@@ -50,6 +50,7 @@ static void register_hooks(apr_pool_t *pool)
 
     /* Before any hook can read a header that looks like ours; `RequestHeader … early` of mod_headers comes after. */
     ap_hook_post_read_request(mes_guard_headers, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_post_read_request(mes_cookies_hide, NULL, NULL, APR_HOOK_REALLY_FIRST);
 
     /* The endpoints: before mod_proxy, mod_rewrite and mod_alias, which all stand at APR_HOOK_FIRST or later. */
     ap_hook_pre_translate_name(mes_endpoint_protect, NULL, NULL, APR_HOOK_REALLY_FIRST);
@@ -69,6 +70,7 @@ static void register_hooks(apr_pool_t *pool)
     /* The environment in fixups, which always runs, also where httpd takes over the verdict of an outer request; first,
      * so that rewrite rules and RequestHeader see it. */
     ap_hook_fixups(mes_export_environment, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_fixups(mes_cookies_settle, NULL, NULL, APR_HOOK_REALLY_FIRST);
 
     /* Cache-Control after mod_headers, which inserts its filter at APR_HOOK_LAST; error answers have a hook of their
      * own. */

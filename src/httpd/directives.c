@@ -176,6 +176,8 @@ const command_rec mes_directives[] = {
     LOCATION("EntraSAMLUnauthenticated", "auto, redirect or 401: what a request without a session gets",
              .kind = MES_KIND_CHOICE, .slot = MES_UNAUTHENTICATED, .choices = unauthenticated,
              .fallback = MES_UNAUTHENTICATED_AUTO),
+    LOCATION("EntraSAMLPassCookies", "On or Off: the application gets our cookies too", .kind = MES_KIND_CHOICE,
+             .slot = MES_PASS_COOKIES, .choices = off_on, .fallback = 0),
     /* Directives of httpd's own, watched beside their owners: see watch.c. */
     AP_INIT_RAW_ARGS("AuthType", mes_watch_auth_type, NULL, OR_AUTHCFG, "also " MES_AUTH_TYPE),
     AP_INIT_RAW_ARGS("Require", mes_watch_require, NULL, OR_AUTHCFG, "also claim NAME:VALUE or NAME~REGEX"),

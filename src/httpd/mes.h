@@ -70,7 +70,14 @@ typedef enum {
     MES_WHEN_FULL,
     MES_SERVER_SLOTS
 } mes_server_slot_t;
-typedef enum { MES_LIFETIME, MES_IDLE, MES_FRESH_SIGN_IN, MES_UNAUTHENTICATED, MES_LOCATION_SLOTS } mes_location_slot_t;
+typedef enum {
+    MES_LIFETIME,
+    MES_IDLE,
+    MES_FRESH_SIGN_IN,
+    MES_UNAUTHENTICATED,
+    MES_PASS_COOKIES,
+    MES_LOCATION_SLOTS
+} mes_location_slot_t;
 
 /* What EntraSAMLWhenFull and EntraSAMLUnauthenticated can say, in the order of their choices. */
 enum { MES_WHEN_FULL_EVICT, MES_WHEN_FULL_REFUSE };
@@ -232,22 +239,26 @@ typedef enum {
 
 /* What we know of one request_rec. */
 typedef struct {
-    mes_endpoint_t endpoint; /* claimed by translate_name */
-    es_rv_t resumed;         /* why there is no session; ES_OK: there is */
-    const char *cause;       /* the sentence to it */
-    int is_resumed;          /* the session was looked for here, not by an outer request */
-    const void *ours_in;     /* the per-directory configuration in which resume found our AuthType */
-    int is_judging;          /* inside our own call of access_checker_ex */
-    int is_own;              /* the answer is ours: never to be stored */
-    const char *failed;      /* Require claim lines that were not met, for the log */
-    es_edition_t *edition;   /* of the site, on the request that came from the browser; NULL: not asked for yet */
-    int is_groups_unknown;   /* one of them asks for groups that Entra left out */
+    mes_endpoint_t endpoint;  /* claimed by translate_name */
+    es_rv_t resumed;          /* why there is no session; ES_OK: there is */
+    const char *cause;        /* the sentence to it */
+    int is_resumed;           /* the session was looked for here, not by an outer request */
+    const void *ours_in;      /* the per-directory configuration in which resume found our AuthType */
+    int is_judging;           /* inside our own call of access_checker_ex */
+    int is_own;               /* the answer is ours: never to be stored */
+    const char *failed;       /* Require claim lines that were not met, for the log */
+    es_edition_t *edition;    /* of the site, on the request that came from the browser; NULL: not asked for yet */
+    const char *cookies;      /* as the browser sent them, on its own request; NULL: none of ours was there */
+    const char *cookies_left; /* the same without ours; NULL: nothing is left */
+    int is_groups_unknown;    /* one of them asks for groups that Entra left out */
     es_session_t session;
 } mes_request_t;
 
 /* The request's own, made where there is none; NULL from find when there is none. */
 mes_request_t *mes_request_get(request_rec *r);
 mes_request_t *mes_request_find(const request_rec *r);
+/* The request that came from the browser: r itself, or the one that it is a subrequest or an internal redirect of. */
+request_rec *mes_request_first(const request_rec *r);
 
 /* The virtual host's site, the same for the whole of a request with its subrequests and internal redirects, and good
  * until the request's pool goes. NULL: no Entra in front of this host. */
@@ -346,6 +357,11 @@ int mes_logout_serve(request_rec *r, const mes_site_t *site);
 
 int mes_export_environment(request_rec *r);
 const char *const *mes_export_names(apr_pool_t *pool);
+
+int mes_cookies_hide(request_rec *r);
+int mes_cookies_settle(request_rec *r);
+/* The Cookie header of the browser where a cookie of ours is in it, else NULL. */
+const char *mes_cookies_sent(const request_rec *r);
 
 void mes_guard_register(void);
 int mes_guard_headers(request_rec *r);

@@ -109,6 +109,7 @@ BROKEN = {
     "idle unit": ("EntraSAMLSessionIdle", "config-time", "EntraSAMLSessionIdle 3weeks", {}),
     "limit garbage": ("EntraSAMLResponseLimit", "config-value", "EntraSAMLResponseLimit lots", {}),
     "unknown choice": ("EntraSAMLUnauthenticated", "config-value", "EntraSAMLUnauthenticated maybe", {}),
+    "pass some cookies": ("EntraSAMLPassCookies", "config-value", "EntraSAMLPassCookies some", {}),
     "claim name taken": ("EntraSAMLClaim", "config-claim", "EntraSAMLClaim http://x/y groups", {}),
     "claim name odd": ("EntraSAMLClaim", "config-claim", "EntraSAMLClaim http://x/y Cost-Centre", {}),
     "claim without name": ("EntraSAMLClaim", "config-claim", "EntraSAMLClaim http://x/y", {}),

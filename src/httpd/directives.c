@@ -73,13 +73,15 @@ static const char *set_main(cmd_parms *cmd, void *unused, int argc, char *const 
 static const char *set_location(cmd_parms *cmd, void *location, int argc, char *const argv[])
 {
     const mes_row_t *row = cmd->info;
-    mes_value_t *value = &((mes_location_t *)location)->value[row->slot];
+    mes_location_t *section = location;
+    mes_value_t *value = &section->value[row->slot];
     mes_server_t *server = mes_conf_server(cmd->server);
     es_why_t why = ES_WHY_INIT;
 
     if (mes_value_set(value, cmd, argc, argv, &why) != ES_OK) {
         return mes_conf_error(cmd, &why);
     }
+    section->is_said = 1;
     /* A record must outlive the longest of the sections it may be used in. */
     if (row->slot == MES_LIFETIME && value->number > server->keep) {
         server->keep = value->number;

@@ -93,7 +93,8 @@ typedef struct {
 
 /* A section: <Directory>, <Location>, <Files>, <If>, .htaccess, or the server around them. */
 typedef struct {
-    mes_value_t value[MES_LOCATION_SLOTS];
+    mes_value_t *value; /* of MES_LOCATION_SLOTS; merged sections share them and never write */
+    int is_said;        /* this section, or one merged into it, says at least one of them */
     /* What httpd's own directives say here. */
     const ap_directive_t *ours_at;  /* AuthType entra-saml */
     const ap_directive_t *claim_at; /* the first Require claim */

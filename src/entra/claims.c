@@ -59,10 +59,11 @@ static int is_separator(char c)
     return c == '/' || c == ':' || c == '#';
 }
 
-/* Our own variables beside those of the claims: of the link, and of EntraSAMLGroup. */
+/* Our own variables beside those of the claims: of the link, of EntraSAMLGroup, and the sign-out address. */
 static int is_reserved(const char *short_name)
 {
-    return strcmp(short_name, ES_CLAIMS_OVERAGE) == 0 || strcmp(short_name, ES_CLAIMS_GROUP_NAMES) == 0;
+    return strcmp(short_name, ES_CLAIMS_OVERAGE) == 0 || strcmp(short_name, ES_CLAIMS_GROUP_NAMES) == 0 ||
+           strcmp(short_name, ES_CLAIMS_LOGOUT_URL) == 0;
 }
 
 const char *es_claims_derive(const char *name, apr_pool_t *pool)

@@ -62,16 +62,14 @@ int mes_cookies_hide(request_rec *r)
 int mes_cookies_settle(request_rec *r)
 {
     const int passes = (int)mes_request_location(r)->value[MES_PASS_COOKIES].number;
-    const mes_request_t *first;
+    mes_request_t *first;
     const char *now, *wanted, *other;
 
-    if (!passes && !r->prev && !r->main) {
-        return DECLINED;
-    }
     first = mes_request_find(mes_request_first(r));
-    if (!first || !first->cookies) {
+    if (!first || !first->cookies || (!passes && !first->are_passed)) {
         return DECLINED;
     }
+    first->are_passed = 1;
     now = apr_table_get(r->headers_in, "Cookie");
     wanted = passes ? first->cookies : first->cookies_left;
     other = passes ? first->cookies_left : first->cookies;
@@ -82,6 +80,12 @@ int mes_cookies_settle(request_rec *r)
         set(r, wanted);
     }
     return DECLINED;
+}
+
+/* mod_dir and mod_negotiation put another file, and its section, in the place of the request's after that. */
+void mes_cookies_insert(request_rec *r)
+{
+    mes_cookies_settle(r);
 }
 
 const char *mes_cookies_sent(const request_rec *r)

@@ -10,9 +10,10 @@
 #include <apr_lib.h>
 #include <apr_strings.h>
 
-/* ES_CLAIMS_GROUP_NAMES and ES_CLAIMS_OVERAGE, which no claim can have. */
+/* ES_CLAIMS_GROUP_NAMES, ES_CLAIMS_OVERAGE and ES_CLAIMS_LOGOUT_URL, which no claim can have. */
 #define MES_GROUP_NAMES MES_PREFIX "GROUP_NAMES"
 #define MES_GROUPS_OVERAGE MES_PREFIX "GROUPS_OVERAGE"
+#define MES_LOGOUT_URL MES_PREFIX "LOGOUT_URL"
 
 /* ENTRA_ and a short name (a-z, 0-9, _) in capitals. */
 static const char *make_name(const char *short_name, apr_pool_t *pool)
@@ -59,29 +60,17 @@ static void remove_ours(apr_table_t *environment)
     }
 }
 
-/* EntraSAMLGroup's names of the groups that the user is in, in their order, joined as values are. */
-static const char *join_names(const es_groups_t *groups, const es_session_claim_t *claim, apr_pool_t *pool)
-{
-    apr_array_header_t *names = apr_array_make(pool, groups->count, sizeof(const char *));
-    int i;
-
-    for (i = 0; i < groups->count; i++) {
-        if (es_rule_holds_guid(claim, groups->groups[i].guid)) {
-            APR_ARRAY_PUSH(names, const char *) = groups->groups[i].name;
-        }
-    }
-    return names->nelts ? apr_array_pstrcat(pool, names, ';') : NULL;
-}
-
 /* What no claim says by itself: the names of groups, and that the groups are unknown. */
 static void add_groups(request_rec *r, const mes_site_t *site, const es_session_t *session)
 {
     es_session_claim_t claim;
-    const char *names;
 
-    if (site->groups->count > 0 && es_session_find(&claim, session, site->claim_groups, NULL) &&
-        (names = join_names(site->groups, &claim, r->pool)) != NULL) {
-        apr_table_addn(r->subprocess_env, MES_GROUP_NAMES, names);
+    if (site->groups->count > 0 && es_session_find(&claim, session, site->claim_groups, NULL)) {
+        const apr_array_header_t *names = es_rule_group_names(site->groups, &claim, r->pool);
+
+        if (names->nelts > 0) { /* joined as values are */
+            apr_table_addn(r->subprocess_env, MES_GROUP_NAMES, apr_array_pstrcat(r->pool, names, ';'));
+        }
     }
     if (es_session_find(&claim, session, site->claim_groups_link, NULL)) {
         apr_table_addn(r->subprocess_env, MES_GROUPS_OVERAGE, "1");
@@ -110,6 +99,7 @@ int mes_export_environment(request_rec *r)
     }
     if (session) {
         add_groups(r, site, session);
+        apr_table_addn(r->subprocess_env, MES_LOGOUT_URL, site->connection->logout_url);
     }
     return DECLINED;
 }

@@ -12,6 +12,7 @@
 
 #include <httpd.h>
 
+#include <ap_expr.h>
 #include <http_config.h>
 #include <http_core.h>
 #include <http_request.h>
@@ -240,18 +241,23 @@ typedef enum {
 
 /* What we know of one request_rec. */
 typedef struct {
-    mes_endpoint_t endpoint;  /* claimed by translate_name */
-    es_rv_t resumed;          /* why there is no session; ES_OK: there is */
-    const char *cause;        /* the sentence to it */
-    int is_resumed;           /* the session was looked for here, not by an outer request */
-    const void *ours_in;      /* the per-directory configuration in which resume found our AuthType */
-    int is_judging;           /* inside our own call of access_checker_ex */
-    int is_own;               /* the answer is ours: never to be stored */
-    const char *failed;       /* Require claim lines that were not met, for the log */
-    es_edition_t *edition;    /* of the site, on the request that came from the browser; NULL: not asked for yet */
-    const char *cookies;      /* as the browser sent them, on its own request; NULL: none of ours was there */
-    const char *cookies_left; /* the same without ours; NULL: nothing is left */
-    int is_groups_unknown;    /* one of them asks for groups that Entra left out */
+    mes_endpoint_t endpoint;   /* claimed by translate_name */
+    es_rv_t resumed;           /* why there is no session; ES_OK: there is */
+    const char *cause;         /* the sentence to it */
+    int is_resumed;            /* the session was looked for here, not by an outer request */
+    const void *ours_in;       /* the per-directory configuration in which resume found our AuthType */
+    int is_judging;            /* inside our own call of access_checker_ex */
+    int is_own;                /* the answer is ours: never to be stored */
+    const char *failed;        /* Require claim lines that were not met, for the log */
+    es_edition_t *edition;     /* of the site, on the request that came from the browser; NULL: not asked for yet */
+    const char *cookies;       /* as the browser sent them, on its own request; NULL: none of ours was there */
+    const char *cookies_left;  /* the same without ours; NULL: nothing is left */
+    const void *looked_in;     /* the per-directory configuration in which an expression looked for the session ahead of
+                               * authorization */
+    const es_session_t *ahead; /* what it found; NULL: none */
+    int is_claim_asked;        /* an expression asked for a claim although there is no session */
+    int are_passed;            /* some location has put ours back */
+    int is_groups_unknown;     /* one of them asks for groups that Entra left out */
     es_session_t session;
 } mes_request_t;
 
@@ -271,7 +277,9 @@ int mes_request_wants_fresh(const request_rec *r);
 int mes_request_is_ours(request_rec *r);
 /* The session httpd's authorization saw for this request: its own, or that of the outer request or the one redirected
  * from, where httpd took over their verdict. NULL when there is none. */
-const es_session_t *mes_request_session(request_rec *r);
+const es_session_t *mes_request_session(const request_rec *r);
+/* Has authorization come to it, in one of our sections? */
+int mes_request_is_judged(const request_rec *r);
 /* Is it the ErrorDocument of a failed request? */
 int mes_request_is_error_document(const request_rec *r);
 /* The page first asked for, as the browser's address line has it. */
@@ -341,6 +349,12 @@ const char *mes_pages_policy(const char *template, const char *slo_url, apr_pool
 
 /* ---- hooks; mod_entra_saml.c says where and why -------------------------------------------------------------- */
 
+int mes_expression_find(ap_expr_lookup_parms *parms);
+int mes_expression_register_log(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp);
+
+/* The session of the request, by the limits of the section that it is in by now. Reasons of es_resume_find and
+ * es_session_check_fresh. */
+es_rv_t mes_gate_find(es_session_t *session, request_rec *r, const mes_site_t *site, es_why_t *why);
 int mes_gate_resume(request_rec *r);
 int mes_gate_judge(request_rec *r);
 int mes_gate_signon(request_rec *r);
@@ -361,6 +375,7 @@ const char *const *mes_export_names(apr_pool_t *pool);
 
 int mes_cookies_hide(request_rec *r);
 int mes_cookies_settle(request_rec *r);
+void mes_cookies_insert(request_rec *r);
 /* The Cookie header of the browser where a cookie of ours is in it, else NULL. */
 const char *mes_cookies_sent(const request_rec *r);
 

@@ -79,7 +79,7 @@ int mes_request_is_ours(request_rec *r)
 
 /* httpd runs the authorization hooks once for requests that share a per-directory configuration, and takes over user
  * and verdict from the request redirected from, else from the outer one (ap_process_request_internal). So do we. */
-const es_session_t *mes_request_session(request_rec *r)
+static const mes_request_t *find_judged(const request_rec *r)
 {
     const request_rec *seen = r;
 
@@ -87,7 +87,7 @@ const es_session_t *mes_request_session(request_rec *r)
         const mes_request_t *request = mes_request_find(seen);
 
         if (request && request->is_resumed) {
-            return request->resumed == ES_OK ? &request->session : NULL;
+            return request;
         }
         if (seen->prev && seen->prev->per_dir_config == seen->per_dir_config) {
             seen = seen->prev;
@@ -98,6 +98,18 @@ const es_session_t *mes_request_session(request_rec *r)
         }
     }
     return NULL;
+}
+
+const es_session_t *mes_request_session(const request_rec *r)
+{
+    const mes_request_t *judged = find_judged(r);
+
+    return judged && judged->resumed == ES_OK ? &judged->session : NULL;
+}
+
+int mes_request_is_judged(const request_rec *r)
+{
+    return find_judged(r) != NULL;
 }
 
 int mes_request_is_error_document(const request_rec *r)

@@ -9,6 +9,8 @@
 
 #include "base/es.h"
 
+#include <apr_tables.h>
+
 /* What a sign-in leaves behind. */
 typedef struct {
     es_connection_id_t connection;
@@ -57,6 +59,9 @@ void es_session_claim(es_session_claim_t *claim, const es_session_t *session, in
 
 /* Finds by number (id != 0) or by short or full name; returns 0 on a miss. */
 int es_session_find(es_session_claim_t *claim, const es_session_t *session, unsigned id, const char *name);
+
+/* The values (const char *) of a claim, in order and without escapes. */
+apr_array_header_t *es_session_values(const es_session_claim_t *claim, apr_pool_t *pool);
 
 /* Order of values: ASCII case folded first, then the octets. The escaped form, ending at an unescaped ';' or NUL. */
 int es_session_compare(const char *a, const char *b);

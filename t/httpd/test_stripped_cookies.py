@@ -45,6 +45,17 @@ VHOST = """
         RewriteRule ^to-passing$ /passing/env
         RewriteRule ^to-private$ /private/env
     </Directory>
+    <Directory "${ROOT}/htdocs/index">
+        EntraSAMLPassCookies On
+        DirectoryIndex env.html
+        Options +ExecCGI
+        AddHandler cgi-script .html
+    </Directory>
+    <Directory "${ROOT}/htdocs/index">
+        <Files "env.html">
+            EntraSAMLPassCookies Off
+        </Files>
+    </Directory>
     <Location "/edited">
         EntraSAMLPassCookies On
         ProxyPass "${BACKEND}"
@@ -60,6 +71,7 @@ def httpd(make_httpd, backend):
     httpd.script("env", ENVIRONMENT)
     httpd.page("page.shtml", '<!--#include virtual="/private/env" -->')
     httpd.page("passing.shtml", '<!--#include virtual="/passing/env" --><!--#include virtual="/open/env" -->')
+    httpd.page("index/env.html", ENVIRONMENT).chmod(0o755)
     httpd.page("pages/there.html", "there")
     for name in ("handed-on", "from-open"):
         httpd.page(f"{name}/index.html", name)
@@ -83,7 +95,7 @@ def is_stripped(text, ada):
 
 
 # Where a request may end, and whether that is in a section of ours.
-PLACES = ["open/env", "private/env", "rewritten", "no-such-page", "page.shtml", "pages/x", "handed-on/to-open", "from-open/to-private"]
+PLACES = ["open/env", "private/env", "rewritten", "no-such-page", "page.shtml", "pages/x", "handed-on/to-open", "index/", "from-open/to-private"]
 
 
 @pytest.mark.parametrize("path", PLACES)

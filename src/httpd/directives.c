@@ -10,6 +10,7 @@ static const char *const clouds[] = { "public", "usgov", "china", NULL };
 static const char *const when_full[] = { "evict", "refuse", NULL };
 static const char *const off_on[] = { "Off", "On", NULL };
 static const char *const unauthenticated[] = { "auto", "redirect", "401", NULL };
+static const char *const step_up[] = { "Off", "Fresh", "MFA", NULL };
 
 static es_rv_t check_aliases(const mes_value_t *value, es_why_t *why, apr_pool_t *pool)
 {
@@ -180,9 +181,12 @@ const command_rec mes_directives[] = {
              .fallback = MES_UNAUTHENTICATED_AUTO),
     LOCATION("EntraSAMLPassCookies", "On or Off: the application gets our cookies too", .kind = MES_KIND_CHOICE,
              .slot = MES_PASS_COOKIES, .choices = off_on, .fallback = 0),
+    LOCATION("EntraSAMLStepUp", "Off, Fresh or MFA: the sign-in that a user gets once whom the rules deny",
+             .kind = MES_KIND_CHOICE, .slot = MES_STEP_UP, .choices = step_up, .fallback = MES_STEP_UP_OFF),
     /* Directives of httpd's own, watched beside their owners: see watch.c. */
     AP_INIT_RAW_ARGS("AuthType", mes_watch_auth_type, NULL, OR_AUTHCFG, "also " MES_AUTH_TYPE),
-    AP_INIT_RAW_ARGS("Require", mes_watch_require, NULL, OR_AUTHCFG, "also claim NAME:VALUE or NAME~REGEX"),
+    AP_INIT_RAW_ARGS("Require", mes_watch_require, NULL, OR_AUTHCFG,
+                     "also claim NAME:VALUE or NAME~REGEX, entra-mfa, entra-authn-age TIME"),
     AP_INIT_RAW_ARGS("AuthMerging", mes_watch_merging, NULL, OR_AUTHCFG, "Off, And or Or"),
     AP_INIT_RAW_ARGS("ServerName", mes_watch_server_name, NULL, RSRC_CONF, "the default of EntraSAMLBaseURL"),
     { NULL }

@@ -77,12 +77,14 @@ typedef enum {
     MES_FRESH_SIGN_IN,
     MES_UNAUTHENTICATED,
     MES_PASS_COOKIES,
+    MES_STEP_UP,
     MES_LOCATION_SLOTS
 } mes_location_slot_t;
 
-/* What EntraSAMLWhenFull and EntraSAMLUnauthenticated can say, in the order of their choices. */
+/* What EntraSAMLWhenFull, EntraSAMLUnauthenticated and EntraSAMLStepUp can say, in the order of their choices. */
 enum { MES_WHEN_FULL_EVICT, MES_WHEN_FULL_REFUSE };
 enum { MES_UNAUTHENTICATED_AUTO, MES_UNAUTHENTICATED_REDIRECT, MES_UNAUTHENTICATED_401 };
+enum { MES_STEP_UP_OFF, MES_STEP_UP_FRESH, MES_STEP_UP_MFA };
 
 /* One directive's value. */
 typedef struct {
@@ -239,16 +241,22 @@ typedef enum {
     MES_ENDPOINT_METADATA
 } mes_endpoint_t;
 
+/* A Require line of ours (authz.h). Of those that were not in the user's favour so many are told in the log. */
+typedef struct mes_line_t mes_line_t;
+#define MES_FAILED_MAX 8
+
 /* What we know of one request_rec. */
 typedef struct {
-    mes_endpoint_t endpoint;   /* claimed by translate_name */
-    es_rv_t resumed;           /* why there is no session; ES_OK: there is */
-    const char *cause;         /* the sentence to it */
-    int is_resumed;            /* the session was looked for here, not by an outer request */
-    const void *ours_in;       /* the per-directory configuration in which resume found our AuthType */
-    int is_judging;            /* inside our own call of access_checker_ex */
-    int is_own;                /* the answer is ours: never to be stored */
-    const char *failed;        /* Require claim lines that were not met, for the log */
+    mes_endpoint_t endpoint; /* claimed by translate_name */
+    es_rv_t resumed;         /* why there is no session; ES_OK: there is */
+    const char *cause;       /* the sentence to it */
+    int is_resumed;          /* the session was looked for here, not by an outer request */
+    const void *ours_in;     /* the per-directory configuration in which resume found our AuthType */
+    int is_judging;          /* inside our own call of access_checker_ex */
+    int is_own;              /* the answer is ours: never to be stored */
+    int n_failed;            /* lines of ours that were against the user, and the first of them */
+    const mes_line_t *failed[MES_FAILED_MAX];
+    es_request_kind_t step_up; /* the sign-in that may change the rules' mind, ES_REQUEST_PLAIN: none */
     es_edition_t *edition;     /* of the site, on the request that came from the browser; NULL: not asked for yet */
     const char *cookies;       /* as the browser sent them, on its own request; NULL: none of ours was there */
     const char *cookies_left;  /* the same without ours; NULL: nothing is left */
@@ -295,7 +303,10 @@ typedef enum {
     MES_OFFER_AGAIN,
     MES_OFFER_SIGN_IN,
     MES_OFFER_SIGN_IN_ANEW,
-    MES_OFFER_SIGN_OUT
+    MES_OFFER_SIGN_IN_MFA,
+    MES_OFFER_SIGN_OUT,
+    MES_OFFER_ANEW_OR_OUT,
+    MES_OFFER_MFA_OR_OUT
 } mes_offer_t;
 
 /* Configuration: an error, or a note, about a directive (or none), on stderr as httpd's own. */
@@ -314,6 +325,7 @@ void mes_io_log_signin(request_rec *r, const mes_site_t *site, const es_acs_repo
 /* request_id: of the message of Entra's that asked for it, NULL when the user did. */
 void mes_io_log_signout(request_rec *r, const mes_site_t *site, int ended, const char *request_id);
 void mes_io_trace(request_rec *r, const char *step, const char *detail);
+int mes_io_is_tracing(const request_rec *r);
 
 /* The functions below answer; their value is the hook's. Refuse logs, and answers with the page, JSON for programs, or
  * the status alone where an ErrorDocument is configured for it. */
@@ -358,6 +370,10 @@ es_rv_t mes_gate_find(es_session_t *session, request_rec *r, const mes_site_t *s
 int mes_gate_resume(request_rec *r);
 int mes_gate_judge(request_rec *r);
 int mes_gate_signon(request_rec *r);
+/* May this request, which needs a sign-in, be answered by a redirect to it? */
+int mes_gate_redirects(const request_rec *r, es_visitor_t visitor);
+/* The answer to a signed-in user whom the rules deny. */
+int mes_denial_answer(request_rec *r, mes_request_t *request);
 
 int mes_endpoint_protect(request_rec *r);
 int mes_endpoint_claim(request_rec *r);

@@ -71,7 +71,7 @@ static void add_text(apr_array_header_t *pieces, const char *text, apr_size_t le
     }
 }
 
-/* As in httpd's own replacements: $0 to $9, and a backslash before a $ or a backslash that is meant. */
+/* $0 to $9, and $$ for a $. A backslash is nothing but that: DOMAIN\$1 is what many want. */
 static es_rv_t read_replacement(match_t *made, const char *text, es_why_t *why, apr_pool_t *pool)
 {
     apr_array_header_t *pieces = apr_array_make(pool, 4, sizeof(piece_t));
@@ -83,7 +83,7 @@ static es_rv_t read_replacement(match_t *made, const char *text, es_why_t *why, 
         if (apr_iscntrl(*c)) {
             return es_fail(why, ES_CONFIG_REMOTE_USER, "the replacement \"%.200s\" holds a control character", text);
         }
-        if (*c == '\\' && (c[1] == '$' || c[1] == '\\')) {
+        if (*c == '$' && c[1] == '$') {
             add_text(pieces, start, (apr_size_t)(c - start), pool);
             start = ++c;
         } else if (*c == '$') {

@@ -49,6 +49,10 @@ VHOST = f"""
             SetEnv IF editor
         </If>
     </Location>
+    <Directory "${{ROOT}}/htdocs/page">
+        RewriteEngine on
+        RewriteRule ^onwards$ /cgi-bin/env
+    </Directory>
     <Location "/gone">
         Redirect gone "/gone"
     </Location>
@@ -143,6 +147,9 @@ def test_subrequests_and_where_there_is_no_session(httpd, people, make_visitor):
     ada, ben, stranger = people["ada"], people["ben"], make_visitor()
     assert (ada.open(f"{ORIGIN}/page/x.shtml").text, ben.open(f"{ORIGIN}/page/x.shtml").text) == ("editor", "nobody")
     assert ada.open(f"{ORIGIN}/page.shtml").json["REWRITTEN"] == "editor"
+    assert ada.open(f"{ORIGIN}/gone").json["REWRITTEN"] == "editor", "an error document in a section of ours"
+    assert ada.open(f"{ORIGIN}/page/onwards").json["REWRITTEN"] == "editor", "an internal redirect"
+    assert "REWRITTEN" not in ben.open(f"{ORIGIN}/page/onwards").json
     for visitor in (ada, stranger):
         seen = visitor.open(f"{ORIGIN}/open/env").json
         assert not {"SET", "REWRITTEN", "EARLY"} & set(seen)

@@ -8,9 +8,10 @@ from programs import ENVIRONMENT
 from server import ORIGIN
 
 ENV = f"{ORIGIN}/cgi-bin/env"
-VHOST = """
+VHOST = r"""
+    EntraSAMLRemoteUserMatch "([^@]+)@fabrikam\.example" "FABRIKAM\$1"
     EntraSAMLRemoteUserMatch "ORG:(.*)" "$1"
-    EntraSAMLRemoteUserMatch "(?i)(?:ADM-)?([^@]+)@contoso\\.example" "$1@contoso.example"
+    EntraSAMLRemoteUserMatch "(?i)(?:ADM-)?([^@]+)@contoso\.example" "$1@contoso.example"
     EntraSAMLRemoteUserStripDomain contoso.example
     EntraSAMLRemoteUserLowerCase On
     <Location "/">
@@ -45,6 +46,7 @@ def called(name):
         ("ada@contoso.example", "ada"),
         ("ADA@Contoso.EXAMPLE", "ada"),
         ("adm-Ada@contoso.example", "ada"),
+        ("Gus@fabrikam.example", r"fabrikam\gus"),
         ("ORG:Ada@Fabrikam.example", "ada@fabrikam.example"),
         ("ORG:Zoë Ångström", "zoë Ångström"),
     ],
@@ -61,7 +63,7 @@ def test_a_name(visitor, httpd, sent, user):
 
 @pytest.mark.parametrize(
     "sent",
-    ["ada@fabrikam.example", "ada@contoso.example.evil.example", "ORG:", "ORG:@contoso.example", "ORG: @contoso.example"],
+    ["ada@woodgrove.example", "ada@contoso.example.evil.example", "ORG:", "ORG:@contoso.example", "ORG: @contoso.example"],
     ids=["nobody's", "unanchored", "empty", "nothing before the domain", "a blank before the domain"],
 )
 def test_a_name_that_is_refused(visitor, httpd, sent):

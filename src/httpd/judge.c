@@ -221,7 +221,6 @@ int mes_judge_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
     int sites = 0, faults = 0;
 
     (void)plog;
-    (void)ptemp;
     state->names = mes_export_names(pconf);
     state->refresh = apr_pcalloc(pconf, sizeof *state->refresh);
     state->refresh->sources = apr_array_make(pconf, 4, sizeof(mes_source_t *));
@@ -254,9 +253,11 @@ int mes_judge_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
         /* Sections of the main server hold in every virtual host; those without a site refuse at run time. */
         faults += mes_sections_judge(conf, s == main_server ? sites > 0 : has_entra(conf));
     }
+    faults += mes_names_judge(main_server, pconf, ptemp);
     if (sites > 0) {
         es_why_t why = ES_WHY_INIT;
 
+        mes_names_collect(state, main_server, pconf);
         if (check_memory(&main_conf->value[MES_SHARED_MEMORY], &why) != ES_OK) {
             mes_io_config_error(&why, main_conf->value[MES_SHARED_MEMORY].at);
             faults++;

@@ -17,6 +17,7 @@
 #include <http_core.h>
 #include <http_request.h>
 
+#include "base/fold.h"
 #include "base/slot.h"
 #include "flow/flow.h"
 #include "policy/group.h"
@@ -25,6 +26,8 @@
 
 #define MES_AUTH_TYPE "entra-saml"
 #define MES_PREFIX "ENTRA_"
+/* Behind a header's name: the header that says how many of its values are left out. */
+#define MES_MISSING "-Missing"
 
 extern module AP_MODULE_DECLARE_DATA entra_saml_module;
 
@@ -94,6 +97,9 @@ typedef struct {
     const apr_array_header_t *list; /* of const char *, of several arguments; NULL where there are none */
 } mes_value_t;
 
+/* What a section gives to the application: plan.h. */
+typedef struct mes_carried_t mes_carried_t;
+
 /* A section: <Directory>, <Location>, <Files>, <If>, .htaccess, or the server around them. */
 typedef struct {
     mes_value_t *value; /* of MES_LOCATION_SLOTS; merged sections share them and never write */
@@ -106,6 +112,7 @@ typedef struct {
     int n_rules;                    /* Require lines */
     int is_open;                    /* all comers are granted */
     int is_bare;                    /* AuthType entra-saml without a rule of the same place */
+    const mes_carried_t *carried;   /* what it says of exports; NULL: nothing */
 } mes_location_t;
 
 typedef struct mes_site_t mes_site_t;
@@ -117,16 +124,18 @@ typedef struct mes_refresh_t mes_refresh_t;
 typedef struct {
     mes_value_t value[MES_SERVER_SLOTS];
     apr_array_header_t *sections; /* of mes_location_t *: those said here that concern us */
+    apr_array_header_t *parts;    /* of mes_part_t *: those sections that say what is exported (plan.h) */
     const char *host;             /* ServerName as written: its host, and its port or 0 */
     int port;
     apr_interval_time_t keep;                            /* the longest EntraSAMLSessionLifetime of any section */
     const es_pair_t *const *signing, *const *decryption; /* made by judge; NULL where there are none */
     /* Made by judge; NULL where nothing says where metadata comes from. */
-    es_slot_t *slot;      /* of the mes_site_t that holds at the moment */
-    mes_source_t *source; /* of its metadata */
-    const char *template; /* the page */
-    pid_t owner;          /* the parent */
-    mes_state_t *state;   /* of the main server: what all sites share, NULL when there is no site */
+    es_slot_t *slot;              /* of the mes_site_t that holds at the moment */
+    mes_source_t *source;         /* of its metadata */
+    const char *template;         /* the page */
+    pid_t owner;                  /* the parent */
+    mes_state_t *state;           /* of the main server: what all sites share, NULL when there is no site */
+    const es_fold_set_t *inbound; /* request headers that nobody may send; NULL: there are none */
 } mes_server_t;
 
 extern const command_rec mes_directives[];
@@ -147,6 +156,19 @@ const es_group_t *mes_conf_groups(int *n_groups, const mes_value_t *value, apr_p
 /* What a directive's function returns to httpd, which puts file and line before it. */
 const char *mes_conf_error(const cmd_parms *cmd, const es_why_t *why);
 
+/* The lines that say what is exported: one setter, which finds this in cmd->info. */
+typedef enum {
+    MES_SAY_PREFIX,
+    MES_SAY_VARIABLE,
+    MES_SAY_ALLOWED,
+    MES_SAY_DENIED,
+    MES_SAY_VALUES,
+    MES_SAY_HEADER,
+    MES_SAY_HEADER_PREFIX,
+    MES_SAY_LIMIT
+} mes_say_t;
+const char *mes_said_set(cmd_parms *cmd, void *location, int argc, char *const argv[]);
+
 const char *mes_watch_auth_type(cmd_parms *cmd, void *location, const char *args);
 const char *mes_watch_require(cmd_parms *cmd, void *location, const char *args);
 const char *mes_watch_merging(cmd_parms *cmd, void *location, const char *args);
@@ -156,7 +178,10 @@ const char *mes_watch_server_name(cmd_parms *cmd, void *location, const char *ar
 
 /* What all sites of the server share. Made by judge, filled by mes_state_open. */
 struct mes_state_t {
-    const char *const *names; /* ENTRA_… of the built-in claims, by their number */
+    const char *const *names;       /* ENTRA_… of the built-in claims, by their number */
+    const es_fold_set_t *variables; /* all that a claim may be, in any section of any host */
+    int is_planned;                 /* some section says what is exported */
+    int is_sending;                 /* and sends headers */
     mes_refresh_t *refresh;
     es_seal_key_t key;
     es_shm_t *shm;
@@ -203,6 +228,10 @@ es_rv_t mes_judge_read_file(es_bytes_t *content, const char *path, apr_size_t li
                             apr_pool_t *pool);
 /* Tells of every section of the host that cannot work, and returns how many there are. */
 int mes_sections_judge(const mes_server_t *conf, int has_site);
+/* Makes the plans of all sections, tells of every two things under one name, and returns how many there are. */
+int mes_names_judge(const server_rec *main_server, apr_pool_t *pconf, apr_pool_t *ptemp);
+/* Fills in, here and in every host, what a client may not send. */
+void mes_names_collect(mes_state_t *state, server_rec *main_server, apr_pool_t *pool);
 int mes_judge_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server);
 /* The key pairs of EntraSAMLSigningCertificate or EntraSAMLDecryptionCertificate; *pairs = NULL where it is not said.
  * Key files are for the parent's eyes: to be called while it has the rights it was started with. Reasons PAIR_…. */
@@ -242,7 +271,7 @@ typedef enum {
 } mes_endpoint_t;
 
 /* A Require line of ours (authz.h). Of those that were not in the user's favour so many are told in the log. */
-typedef struct mes_line_t mes_line_t;
+typedef struct mes_rule_t mes_rule_t;
 #define MES_FAILED_MAX 8
 
 /* What we know of one request_rec. */
@@ -252,10 +281,11 @@ typedef struct {
     const char *cause;       /* the sentence to it */
     int is_resumed;          /* the session was looked for here, not by an outer request */
     const void *ours_in;     /* the per-directory configuration in which resume found our AuthType */
+    const void *exported_in; /* the one for which variables and headers were set, where any section says which */
     int is_judging;          /* inside our own call of access_checker_ex */
     int is_own;              /* the answer is ours: never to be stored */
     int n_failed;            /* lines of ours that were against the user, and the first of them */
-    const mes_line_t *failed[MES_FAILED_MAX];
+    const mes_rule_t *failed[MES_FAILED_MAX];
     es_request_kind_t step_up; /* the sign-in that may change the rules' mind, ES_REQUEST_PLAIN: none */
     es_edition_t *edition;     /* of the site, on the request that came from the browser; NULL: not asked for yet */
     const char *cookies;       /* as the browser sent them, on its own request; NULL: none of ours was there */
@@ -387,6 +417,7 @@ int mes_serve_metadata(request_rec *r, const mes_site_t *site);
 int mes_logout_serve(request_rec *r, const mes_site_t *site);
 
 int mes_export_environment(request_rec *r);
+void mes_export_settle(request_rec *r);
 const char *const *mes_export_names(apr_pool_t *pool);
 
 int mes_cookies_hide(request_rec *r);

@@ -138,6 +138,12 @@ static apr_time_t authenticated_at(const es_signin_t *in, const es_flow_t *flow)
     return instant < flow->now ? instant : flow->now;
 }
 
+static unsigned asked_for(const es_pending_t *pending)
+{
+    return (pending->is_fresh ? ES_SESSION_ASKED_FRESH : 0u) | (pending->is_mfa ? ES_SESSION_ASKED_MFA : 0u) |
+           (pending->is_step_up ? ES_SESSION_ASKED_STEP_UP : 0u);
+}
+
 /* The claims, the name, and the record they make. */
 static es_rv_t make_record(es_signin_t *in, es_acs_report_t *report, const es_flow_t *flow, es_why_t *why)
 {
@@ -151,8 +157,7 @@ static es_rv_t make_record(es_signin_t *in, es_acs_report_t *report, const es_fl
         .name_id = assertion->name_id ? assertion->name_id : "",
         .name_id_format = assertion->name_id_format ? assertion->name_id_format : "",
         .session_index = assertion->session_index ? assertion->session_index : "",
-        .asked =
-            (in->pending->is_fresh ? ES_SESSION_ASKED_FRESH : 0u) | (in->pending->is_mfa ? ES_SESSION_ASKED_MFA : 0u),
+        .asked = asked_for(in->pending),
     };
     es_rv_t rv = es_claims_read(&fresh.claims, &fresh.n_claims, &report->n_claims_dropped, assertion, site->aliases,
                                 site->n_aliases, why, flow->pool);

@@ -15,10 +15,20 @@ static es_hash_t mark_of(const es_session_t *session, es_request_kind_t kind)
     return es_crypto_sha256_of(pieces, 2);
 }
 
-/* Was the session made by such a sign-in, or by one that asks for more? Both kinds ask for a fresh one. */
+/* Was Entra asked for as much when the session was made? Both kinds ask for a fresh sign-in. */
 static int has_been_asked(const es_session_t *session, es_request_kind_t kind)
 {
     return (session->asked & (kind == ES_REQUEST_MFA ? ES_SESSION_ASKED_MFA : ES_SESSION_ASKED_FRESH)) != 0;
+}
+
+/* A session that was made so, and just now, is all that can be had, whoever asked for it. Later on it still is, where it
+ * was asked for since the rules denied its user; but for what time has taken away. */
+static int is_in_vain(const es_session_t *session, es_request_kind_t kind, int is_aged, apr_time_t now)
+{
+    if (!has_been_asked(session, kind)) {
+        return 0;
+    }
+    return now - session->created < JUST_MADE || ((session->asked & ES_SESSION_ASKED_STEP_UP) && !is_aged);
 }
 
 int es_stepup_is_due(const es_flow_t *flow, const es_session_t *session, es_request_kind_t kind, int is_aged)
@@ -27,7 +37,7 @@ int es_stepup_is_due(const es_flow_t *flow, const es_session_t *session, es_requ
     es_hash_t mark;
     int used = 1;
 
-    if (has_been_asked(session, kind) && (!is_aged || flow->now - session->created < JUST_MADE)) {
+    if (is_in_vain(session, kind, is_aged, flow->now)) {
         return 0;
     }
     mark = mark_of(session, kind);

@@ -11,8 +11,8 @@
 
 #include <apr_tables.h>
 
-/* What Entra was asked for by the sign-in that made a session; flags. */
-enum { ES_SESSION_ASKED_FRESH = 1, ES_SESSION_ASKED_MFA = 2, ES_SESSION_ASKED_ALL = 3 };
+/* What Entra was asked for by the sign-in that made a session, and whether because the rules denied its user; flags. */
+enum { ES_SESSION_ASKED_FRESH = 1, ES_SESSION_ASKED_MFA = 2, ES_SESSION_ASKED_STEP_UP = 4, ES_SESSION_ASKED_ALL = 7 };
 
 /* What a sign-in leaves behind. */
 typedef struct {

@@ -69,9 +69,9 @@ SECTIONS = {
     "outer": ("EntraSAMLEnvPrefix OUT_\nEntraSAMLEnv groups TEAM\nEntraSAMLEnv roles PART\nEntraSAMLExportNot surname", {"TEAM": JOINED}, ["OUT_SURNAME"]),
     # Nearer sections go before those around them, lines add up, what is denied stays denied.
     "outer/inner": (
-        "EntraSAMLEnvPrefix IN_\nEntraSAMLEnv name TEAM\nEntraSAMLExport all",
+        "EntraSAMLEnvPrefix IN_\nEntraSAMLEnv name TEAM\nEntraSAMLExport all\nEntraSAMLExportNot displayname",
         {"TEAM": "zoe@contoso.example", "IN_GROUPS": JOINED, "PART": "Reader;Editor"},
-        ["OUT_GROUPS", "IN_SURNAME", "OUT_SURNAME", "IN_ROLES"],
+        ["OUT_GROUPS", "IN_SURNAME", "OUT_SURNAME", "IN_ROLES", "IN_DISPLAYNAME"],
     ),
     "outer/inner/most": ("EntraSAMLExport groups roles name", {"TEAM": "zoe@contoso.example", "PART": "Reader;Editor"}, ["IN_DISPLAYNAME"]),
 }

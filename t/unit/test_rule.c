@@ -5,6 +5,7 @@
 #include "policy/rule.h"
 
 #include <apr_strings.h>
+#include <apr_thread_proc.h>
 
 #define GUID "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9"
 #define GUID_UPPER "0A1B2C3D-4E5F-6071-8293-A4B5C6D7E8F9"
@@ -388,6 +389,46 @@ START_TEST(judging_allocates_nothing)
 }
 END_TEST
 
+#define THREADS 4
+
+typedef struct {
+    es_rule_t *rule;
+    int wrong;
+} worker_t;
+
+static void *APR_THREAD_FUNC judge_often(apr_thread_t *thread, void *data)
+{
+    worker_t *worker = data;
+    int i;
+
+    (void)thread;
+    for (i = 0; i < 2000; i++) {
+        worker->wrong += es_rule_check(worker->rule, &session, &groups, NULL) != ES_OK;
+    }
+    return NULL;
+}
+
+/* What a regex works in goes from thread to thread, and is never in two at once. */
+START_TEST(threads_share_a_rule)
+{
+    es_rule_t *rule = make("roles~^([a-z]+)x$ groups~^d 'groups~^([A-Z]+).(Team) \\w+$'");
+    apr_thread_t *threads[THREADS];
+    worker_t workers[THREADS];
+    int i;
+
+    for (i = 0; i < THREADS; i++) {
+        workers[i] = (worker_t){ rule, 0 };
+        ck_assert_int_eq(apr_thread_create(&threads[i], NULL, judge_often, &workers[i], unit_pool), APR_SUCCESS);
+    }
+    for (i = 0; i < THREADS; i++) {
+        apr_status_t ignored;
+
+        ck_assert_int_eq(apr_thread_join(&ignored, threads[i]), APR_SUCCESS);
+        ck_assert_int_eq(workers[i].wrong, 0);
+    }
+}
+END_TEST
+
 /* A value too long for the stack, with our own separator in it. */
 START_TEST(long_values_with_our_own_separators)
 {
@@ -530,6 +571,7 @@ Suite *suite_rule(void)
     tcase_add_test(tcase, refused_regex_is_explained);
     tcase_add_test(tcase, denial_is_explained_without_values);
     tcase_add_test(tcase, judging_allocates_nothing);
+    tcase_add_test(tcase, threads_share_a_rule);
     tcase_add_test(tcase, long_values_with_our_own_separators);
     tcase_add_test(tcase, what_was_met_is_explained_too);
     tcase_add_test(tcase, values_for_whoever_debugs);

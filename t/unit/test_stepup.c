@@ -73,23 +73,29 @@ START_TEST(a_session_that_came_of_it)
     ck_assert_uint_eq(session.asked, 0);
     ck_assert_int_eq(go(&redirect, ES_REQUEST_FRESH), ES_OK);
     come_back(redirect);
-    ck_assert_uint_eq(session.asked, ES_SESSION_ASKED_FRESH);
+    ck_assert_uint_eq(session.asked, ES_SESSION_ASKED_FRESH | ES_SESSION_ASKED_STEP_UP);
     ck_assert(!is_due(ES_REQUEST_FRESH) && is_due(ES_REQUEST_MFA));
     ck_assert_int_eq(go(&redirect, ES_REQUEST_MFA), ES_OK);
     come_back(redirect);
-    ck_assert_uint_eq(session.asked, ES_SESSION_ASKED_FRESH | ES_SESSION_ASKED_MFA);
+    ck_assert_uint_eq(session.asked, ES_SESSION_ASKED_ALL);
     ck_assert(!is_due(ES_REQUEST_FRESH) && !is_due(ES_REQUEST_MFA));
     scene_flow.now += MINUTES(59);
     ck_assert(!is_due(ES_REQUEST_FRESH) && !is_due(ES_REQUEST_MFA));
 }
 END_TEST
 
-/* EntraSAMLFreshSignIn has asked for the same already. */
+/* EntraSAMLFreshSignIn has just asked for the same; hours later another page may ask once, too. */
 START_TEST(a_session_of_a_fresh_sign_in)
 {
     come_back(scene_start_asking(ES_REQUEST_FRESH, "/page"));
     ck_assert_uint_eq(session.asked, ES_SESSION_ASKED_FRESH);
-    ck_assert(!is_due(ES_REQUEST_FRESH));
+    scene_flow.now += SECONDS(59);
+    ck_assert(!is_due(ES_REQUEST_FRESH) && is_due(ES_REQUEST_MFA));
+    scene_flow.now += SECONDS(1);
+    ck_assert(is_due(ES_REQUEST_FRESH) && is_due(ES_REQUEST_MFA));
+    come_back(scene_start_asking(ES_REQUEST_MFA, "/page"));
+    ck_assert_uint_eq(session.asked, ES_SESSION_ASKED_FRESH | ES_SESSION_ASKED_MFA);
+    ck_assert(!is_due(ES_REQUEST_FRESH) && !is_due(ES_REQUEST_MFA));
 }
 END_TEST
 

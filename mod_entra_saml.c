@@ -59,11 +59,12 @@ static void register_hooks(apr_pool_t *pool)
 
     /* Resume before every other access checker: the rules then see the user, and need to be judged only once. Judge
      * and admit hear the rest of their own hook, so they stand before it. Sign-on comes when the rules need a user and
-     * there is none. All per configuration, as httpd's own: one verdict for requests that share a section. */
+     * there is none; in our sections nobody else is asked who it is, so it stands before every other. All per
+     * configuration, as httpd's own: one verdict for requests that share a section. */
     ap_hook_check_access(mes_gate_resume, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_check_access_ex(mes_gate_judge, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_check_access_ex(mes_endpoint_admit, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
-    ap_hook_check_authn(mes_gate_signon, NULL, NULL, APR_HOOK_MIDDLE, AP_AUTH_INTERNAL_PER_CONF);
+    ap_hook_check_authn(mes_gate_signon, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
     mes_authz_register(pool);
 
     /* The environment in fixups, which always runs, also where httpd takes over the verdict of an outer request; first,

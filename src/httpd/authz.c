@@ -98,10 +98,14 @@ static authz_status check(request_rec *r, const char *text, const void *parsed)
 
 static const authz_provider provider = { check, parse };
 
+/* Who loads another module with a `claim` of its own (mod_auth_openidc) has rules that say so already: the name stays
+ * his, whichever is loaded first, and ours is `entra-claim`. beside.c says so where one of our sections does not. */
 void mes_authz_register(apr_pool_t *pool)
 {
-    ap_register_auth_provider(pool, AUTHZ_PROVIDER_GROUP, "claim", AUTHZ_PROVIDER_VERSION, &provider,
-                              AP_AUTH_INTERNAL_PER_CONF);
+    if (!ap_lookup_provider(AUTHZ_PROVIDER_GROUP, "claim", AUTHZ_PROVIDER_VERSION)) {
+        ap_register_auth_provider(pool, AUTHZ_PROVIDER_GROUP, "claim", AUTHZ_PROVIDER_VERSION, &provider,
+                                  AP_AUTH_INTERNAL_PER_CONF);
+    }
     ap_register_auth_provider(pool, AUTHZ_PROVIDER_GROUP, "entra-claim", AUTHZ_PROVIDER_VERSION, &provider,
                               AP_AUTH_INTERNAL_PER_CONF);
 }

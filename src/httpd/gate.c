@@ -17,6 +17,17 @@ static int can_answer(const request_rec *r)
     return !r->main && !mes_request_is_error_document(r);
 }
 
+/* In our sections it is our session's user or nobody, whoever else may have set it. */
+static void name_user(request_rec *r, const mes_request_t *request)
+{
+    r->user = NULL;
+    if (request->resumed == ES_OK) {
+        /* httpd wants its own: it never writes them */
+        r->user = (char *)(apr_uintptr_t)request->session.user;
+        r->ap_auth_type = (char *)(apr_uintptr_t)MES_AUTH_TYPE;
+    }
+}
+
 int mes_gate_resume(request_rec *r)
 {
     const mes_site_t *site = mes_request_site(r);
@@ -28,7 +39,7 @@ int mes_gate_resume(request_rec *r)
     if ((request && request->endpoint) || !mes_request_is_ours(r)) {
         return DECLINED;
     }
-    r->user = NULL; /* in our sections, whoever else may have set it */
+    r->user = NULL;
     request = mes_request_get(r);
     request->is_resumed = 1;
     request->ours_in = r->per_dir_config;
@@ -53,9 +64,7 @@ int mes_gate_resume(request_rec *r)
         mes_io_trace(r, "no session", request->cause);
         return DECLINED;
     }
-    /* httpd wants its own: it never writes them */
-    r->user = (char *)(apr_uintptr_t)request->session.user;
-    r->ap_auth_type = (char *)(apr_uintptr_t)MES_AUTH_TYPE;
+    name_user(r, request);
     mes_io_trace(r, "session of", r->user);
     return DECLINED;
 }
@@ -88,7 +97,8 @@ static int is_denial(int verdict, const mes_request_t *request)
 }
 
 /* Calls the hook it stands in, to see what the others in it will say: for a signed-in user a denial becomes our page.
- */
+ * The rules see our user or none: since resume other modules had their access checkers, where mod_auth_mellon names a
+ * user of its own. */
 int mes_gate_judge(request_rec *r)
 {
     mes_request_t *request = mes_request_find(r);
@@ -100,6 +110,7 @@ int mes_gate_judge(request_rec *r)
     if (request->resumed == ES_CONFIG_SECTION) {
         return refuse_section(r);
     }
+    name_user(r, request);
     if (request->resumed != ES_OK) {
         return DECLINED;
     }

@@ -206,7 +206,6 @@ int mes_judge_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
     int sites = 0, faults = 0;
 
     (void)plog;
-    (void)ptemp;
     state->names = mes_export_names(pconf);
     state->refresh = apr_pcalloc(pconf, sizeof *state->refresh);
     state->refresh->sources = apr_array_make(pconf, 4, sizeof(mes_source_t *));
@@ -234,8 +233,15 @@ int mes_judge_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
     for (s = main_server; s; s = s->next) {
         const mes_server_t *conf = mes_conf_server(s);
 
+        const ap_directive_t *at = NULL;
+        es_why_t why = ES_WHY_INIT;
+
         /* Sections of the main server hold in every virtual host; those without a site refuse at run time. */
         faults += mes_sections_judge(conf, s == main_server ? sites > 0 : has_entra(conf));
+        if (mes_beside_check_endpoints(&at, conf, main_conf, &why, ptemp) != ES_OK) {
+            mes_io_config_error(&why, at);
+            faults++;
+        }
     }
     if (sites > 0) {
         es_why_t why = ES_WHY_INIT;

@@ -86,13 +86,21 @@ typedef struct {
     mes_value_t value[MES_LOCATION_SLOTS];
     /* What httpd's own directives say here. */
     const ap_directive_t *ours_at;  /* AuthType entra-saml */
-    const ap_directive_t *claim_at; /* the first Require claim */
+    const ap_directive_t *claim_at; /* a Require claim */
+    const ap_directive_t *user_at;  /* a Require valid-user or Require user */
     int is_other;                   /* another AuthType */
     int is_merging;                 /* AuthMerging And, or Or */
     int n_rules;                    /* Require lines */
     int is_open;                    /* all comers are granted */
     int is_bare;                    /* AuthType entra-saml without a rule of the same place */
+    int is_noted;                   /* among its server's sections */
+    const char *path;               /* of the section; NULL for the server's own */
+    /* What another module's directives say here: MellonEnable (number: it demands a session), MellonEndpointPath. */
+    mes_value_t mellon, mellon_path;
 } mes_location_t;
+
+/* Directives of other modules that concern a whole server: ShibCompatValidUser (number), OIDCRedirectURI (text). */
+typedef enum { MES_SHIB_VALID_USER, MES_OIDC_REDIRECT, MES_BESIDE_SLOTS } mes_beside_slot_t;
 
 typedef struct mes_site_t mes_site_t;
 typedef struct mes_state_t mes_state_t;
@@ -102,6 +110,7 @@ typedef struct mes_refresh_t mes_refresh_t;
 /* The main server or a virtual host. */
 typedef struct {
     mes_value_t value[MES_SERVER_SLOTS];
+    mes_value_t beside[MES_BESIDE_SLOTS];
     apr_array_header_t *sections; /* of mes_location_t *: those said here that concern us */
     const char *host;             /* ServerName as written: its host, and its port or 0 */
     int port;
@@ -131,6 +140,10 @@ const es_group_t *mes_conf_groups(int *n_groups, const mes_value_t *value, apr_p
 /* What a directive's function returns to httpd, which puts file and line before it. */
 const char *mes_conf_error(const cmd_parms *cmd, const es_why_t *why);
 
+/* What httpd says of a directive nobody knows, unless its owner (the name of a source file) is there. */
+const char *mes_watch_check_owner(const cmd_parms *cmd, const char *owner);
+/* Puts the section among those of its server that are judged; .htaccess files are not. */
+void mes_watch_note_section(const cmd_parms *cmd, mes_location_t *location);
 const char *mes_watch_auth_type(cmd_parms *cmd, void *location, const char *args);
 const char *mes_watch_require(cmd_parms *cmd, void *location, const char *args);
 const char *mes_watch_merging(cmd_parms *cmd, void *location, const char *args);
@@ -187,6 +200,21 @@ es_rv_t mes_judge_read_file(es_bytes_t *content, const char *path, apr_size_t li
                             apr_pool_t *pool);
 /* Tells of every section of the host that cannot work, and returns how many there are. */
 int mes_sections_judge(const mes_server_t *conf, int has_site);
+
+/* ---- other modules: beside.c ---------------------------------------------------------------------------------- */
+
+const char *mes_beside_valid_user(cmd_parms *cmd, void *location, const char *args);
+const char *mes_beside_redirect(cmd_parms *cmd, void *location, const char *args);
+const char *mes_beside_mellon(cmd_parms *cmd, void *location, const char *args);
+const char *mes_beside_mellon_path(cmd_parms *cmd, void *location, const char *args);
+/* Would another module judge the section's rules, or come before us in it? ES_CONFIG_PROVIDER, ES_CONFIG_SHIBBOLETH,
+ * ES_CONFIG_MELLON, with the directive to blame. */
+es_rv_t mes_beside_check_section(const ap_directive_t **at, const mes_location_t *section, const mes_server_t *conf,
+                                 es_why_t *why);
+/* Has another module one of the addresses of a host's endpoints? `around`: the main server, whose sections hold in the
+ * host too. ES_CONFIG_CLASH. */
+es_rv_t mes_beside_check_endpoints(const ap_directive_t **at, const mes_server_t *conf, const mes_server_t *around,
+                                   es_why_t *why, apr_pool_t *pool);
 int mes_judge_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server);
 /* The key pairs of EntraSAMLSigningCertificate or EntraSAMLDecryptionCertificate; *pairs = NULL where it is not said.
  * Key files are for the parent's eyes: to be called while it has the rights it was started with. Reasons PAIR_…. */
@@ -326,6 +354,8 @@ int mes_gate_resume(request_rec *r);
 int mes_gate_judge(request_rec *r);
 int mes_gate_signon(request_rec *r);
 
+/* MES_ENDPOINT_NONE where none has this address. */
+mes_endpoint_t mes_endpoint_find(const mes_site_t *site, const char *path);
 int mes_endpoint_protect(request_rec *r);
 int mes_endpoint_claim(request_rec *r);
 int mes_endpoint_map(request_rec *r);

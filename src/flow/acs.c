@@ -151,6 +151,8 @@ static es_rv_t make_record(es_signin_t *in, es_acs_report_t *report, const es_fl
         .name_id = assertion->name_id ? assertion->name_id : "",
         .name_id_format = assertion->name_id_format ? assertion->name_id_format : "",
         .session_index = assertion->session_index ? assertion->session_index : "",
+        .asked =
+            (in->pending->is_fresh ? ES_SESSION_ASKED_FRESH : 0u) | (in->pending->is_mfa ? ES_SESSION_ASKED_MFA : 0u),
     };
     es_rv_t rv = es_claims_read(&fresh.claims, &fresh.n_claims, &report->n_claims_dropped, assertion, site->aliases,
                                 site->n_aliases, why, flow->pool);
@@ -293,19 +295,25 @@ static es_rv_t judge(es_signin_t *in, es_acs_report_t *report, const es_flow_t *
 
 /* An error of Entra, which anybody can write, since it is not signed: it is told and nothing more. To whoever asked
  * silently it says that there is nobody (SAML core 3.2.2.2, NoPassive; Microsoft does not document which errors come),
- * and the page that he came for is the answer. */
+ * and the page that he came for is the answer. So it is for who was asked to sign in once more and could not, or would not:
+ * his session is as good as before, and the page knows that he was asked. */
 static es_rv_t end_by_status(es_answer_t *answer, es_acs_report_t *report, const es_flow_t *flow, es_signin_t *in,
                              const es_acs_form_t *form, es_why_t *why)
 {
     es_why_t ignored = ES_WHY_INIT;
 
-    if (open_pending(in, flow, form, &ignored) != ES_OK || !in->pending->is_passive ||
+    if (open_pending(in, flow, form, &ignored) != ES_OK || !(in->pending->is_passive || in->pending->is_step_up) ||
         !es_signon_binding(&in->binding, flow, in->pending->binding)) {
         explain(why, &report->error, flow->pool);
         return why->rv;
     }
-    es_fail(&report->noted, ES_SILENT_FAILED, "%.900s", why->text);
     answer->location = in->pending->landing;
+    if (in->pending->is_step_up) {
+        explain(why, &report->error, flow->pool);
+        es_fail(&report->noted, ES_STEP_UP_FAILED, "%.900s", why->text);
+        return ES_OK;
+    }
+    es_fail(&report->noted, ES_SILENT_FAILED, "%.900s", why->text);
     es_binding_count(&in->binding, es_signon_silent(in->pending->landing, flow->pool), flow->now);
     es_signon_set_cookie(answer, flow->site->connection->binding_cookie, es_binding_text(&in->binding, flow->pool),
                          ES_COOKIE_NONE, flow);

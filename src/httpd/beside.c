@@ -44,21 +44,24 @@ const char *mes_beside_redirect(cmd_parms *cmd, void *location, const char *args
     return mes_watch_check_owner(cmd, OPENIDC);
 }
 
-const char *mes_beside_mellon(cmd_parms *cmd, void *location_config, const char *args)
+static mes_mellon_t *get_mellon(const cmd_parms *cmd, mes_location_t *location)
 {
-    mes_location_t *location = location_config;
+    if (!location->mellon) {
+        location->mellon = apr_pcalloc(cmd->pool, sizeof *location->mellon);
+        mes_watch_note_section(cmd, location);
+    }
+    return location->mellon;
+}
 
-    note(&location->mellon, cmd, args, "auth");
-    mes_watch_note_section(cmd, location);
+const char *mes_beside_mellon(cmd_parms *cmd, void *location, const char *args)
+{
+    note(&get_mellon(cmd, location)->enable, cmd, args, "auth");
     return mes_watch_check_owner(cmd, MELLON);
 }
 
-const char *mes_beside_mellon_path(cmd_parms *cmd, void *location_config, const char *args)
+const char *mes_beside_mellon_path(cmd_parms *cmd, void *location, const char *args)
 {
-    mes_location_t *location = location_config;
-
-    note(&location->mellon_path, cmd, args, NULL);
-    mes_watch_note_section(cmd, location);
+    note(&get_mellon(cmd, location)->path, cmd, args, NULL);
     return mes_watch_check_owner(cmd, MELLON);
 }
 
@@ -118,7 +121,7 @@ static int surrounds(const mes_location_t *outer, const mes_location_t *inner)
 {
     const apr_size_t len = outer->path ? strlen(outer->path) : 0;
 
-    return len > 0 && inner->path && is_location(outer->mellon.at) && is_location(inner->ours_at) &&
+    return len > 0 && inner->path && is_location(outer->mellon->enable.at) && is_location(inner->ours_at) &&
            strncmp(outer->path, inner->path, len) == 0 &&
            (outer->path[len - 1] == '/' || inner->path[len] == '/' || inner->path[len] == '\0');
 }
@@ -130,14 +133,14 @@ static const mes_value_t *find_mellon(const mes_location_t *section, const mes_s
     const mes_value_t *found = NULL;
     int i;
 
-    if (section->mellon.at) {
-        return &section->mellon;
+    if (section->mellon && section->mellon->enable.at) {
+        return &section->mellon->enable;
     }
     for (i = 0; i < conf->sections->nelts; i++) {
         const mes_location_t *outer = APR_ARRAY_IDX(conf->sections, i, mes_location_t *);
 
-        if (outer->mellon.at && surrounds(outer, section)) {
-            found = &outer->mellon;
+        if (outer->mellon && outer->mellon->enable.at && surrounds(outer, section)) {
+            found = &outer->mellon->enable;
         }
     }
     return found;
@@ -188,11 +191,11 @@ static es_rv_t check_mellons(const ap_directive_t **at, const mes_site_t *site, 
     int i;
 
     for (i = 0; rv == ES_OK && i < sections->nelts; i++) {
-        const mes_value_t *path = &APR_ARRAY_IDX(sections, i, mes_location_t *)->mellon_path;
+        const mes_mellon_t *mellon = APR_ARRAY_IDX(sections, i, mes_location_t *)->mellon;
 
-        if (path->at) {
-            *at = path->at;
-            rv = check_mellon(site, path->text, why, pool);
+        if (mellon && mellon->path.at) {
+            *at = mellon->path.at;
+            rv = check_mellon(site, mellon->path.text, why, pool);
         }
     }
     return rv;

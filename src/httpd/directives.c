@@ -10,6 +10,7 @@ static const char *const clouds[] = { "public", "usgov", "china", NULL };
 static const char *const when_full[] = { "evict", "refuse", NULL };
 static const char *const off_on[] = { "Off", "On", NULL };
 static const char *const unauthenticated[] = { "auto", "redirect", "401", NULL };
+static const char *const step_up[] = { "Off", "Fresh", "MFA", NULL };
 
 static es_rv_t check_aliases(const mes_value_t *value, es_why_t *why, apr_pool_t *pool)
 {
@@ -56,13 +57,15 @@ static const char *set_main(cmd_parms *cmd, void *unused, int argc, char *const 
 static const char *set_location(cmd_parms *cmd, void *location, int argc, char *const argv[])
 {
     const mes_row_t *row = cmd->info;
-    mes_value_t *value = &((mes_location_t *)location)->value[row->slot];
+    mes_location_t *section = location;
+    mes_value_t *value = &section->value[row->slot];
     mes_server_t *server = mes_conf_server(cmd->server);
     es_why_t why = ES_WHY_INIT;
 
     if (mes_value_set(value, cmd, argc, argv, &why) != ES_OK) {
         return mes_conf_error(cmd, &why);
     }
+    section->is_said = 1;
     /* A record must outlive the longest of the sections it may be used in. */
     if (row->slot == MES_LIFETIME && value->number > server->keep) {
         server->keep = value->number;
@@ -153,9 +156,12 @@ const command_rec mes_directives[] = {
     LOCATION("EntraSAMLUnauthenticated", "auto, redirect or 401: what a request without a session gets",
              .kind = MES_KIND_CHOICE, .slot = MES_UNAUTHENTICATED, .choices = unauthenticated,
              .fallback = MES_UNAUTHENTICATED_AUTO),
+    LOCATION("EntraSAMLStepUp", "Off, Fresh or MFA: the sign-in that a user gets once whom the rules deny",
+             .kind = MES_KIND_CHOICE, .slot = MES_STEP_UP, .choices = step_up, .fallback = MES_STEP_UP_OFF),
     /* Directives of httpd's own, watched beside their owners: see watch.c. */
     AP_INIT_RAW_ARGS("AuthType", mes_watch_auth_type, NULL, OR_AUTHCFG, "also " MES_AUTH_TYPE),
-    AP_INIT_RAW_ARGS("Require", mes_watch_require, NULL, OR_AUTHCFG, "also claim NAME:VALUE or NAME~REGEX"),
+    AP_INIT_RAW_ARGS("Require", mes_watch_require, NULL, OR_AUTHCFG,
+                     "also claim NAME:VALUE or NAME~REGEX, entra-mfa, entra-authn-age TIME"),
     AP_INIT_RAW_ARGS("AuthMerging", mes_watch_merging, NULL, OR_AUTHCFG, "Off, And or Or"),
     AP_INIT_RAW_ARGS("ServerName", mes_watch_server_name, NULL, RSRC_CONF, "the default of EntraSAMLBaseURL"),
     /* Directives of other modules, watched likewise: see beside.c. */

@@ -81,15 +81,6 @@ static int refuse_section(request_rec *r)
     return can_answer(r) ? mes_io_refuse(r, site, &why, MES_OFFER_NONE) : HTTP_INTERNAL_SERVER_ERROR;
 }
 
-static int refuse_denied(request_rec *r, const mes_request_t *request)
-{
-    es_why_t why = ES_WHY_INIT;
-
-    es_fail(&why, request->is_groups_unknown ? ES_GROUPS_UNKNOWN : ES_ACCESS_DENIED,
-            "no rule of this section lets the user see %.300s%.600s", r->uri, request->failed ? request->failed : "");
-    return mes_io_refuse(r, mes_request_site(r), &why, MES_OFFER_SIGN_OUT);
-}
-
 /* A rule in an alias can only end the judging with an error when it does not know the groups: see authz.c. */
 static int is_denial(int verdict, const mes_request_t *request)
 {
@@ -117,10 +108,10 @@ int mes_gate_judge(request_rec *r)
     request->is_judging = 1;
     verdict = ap_run_access_checker_ex(r);
     request->is_judging = 0;
-    return is_denial(verdict, request) && can_answer(r) ? refuse_denied(r, request) : verdict;
+    return is_denial(verdict, request) && can_answer(r) ? mes_denial_answer(r, request) : verdict;
 }
 
-static int redirects(const request_rec *r, es_visitor_t visitor)
+int mes_gate_redirects(const request_rec *r, es_visitor_t visitor)
 {
     switch (mes_request_location(r)->value[MES_UNAUTHENTICATED].number) {
     case MES_UNAUTHENTICATED_REDIRECT:
@@ -150,15 +141,17 @@ static int start_signon(request_rec *r, const mes_site_t *site, const mes_reques
 }
 
 /* A rule can ask for a user although there is one: to have him sign in anew, as mod_authz_core's `Require expr` does
- * whenever an expression about REMOTE_USER is false. Who has just done so would be asked for ever. */
-static int has_just_signed_in(const request_rec *r, const mes_request_t *request)
+ * whenever an expression about REMOTE_USER is false. Who has just done so would be asked for ever; and where
+ * EntraSAMLStepUp says what to do with whom the rules do not want, that is done. */
+static int is_denied(const request_rec *r, const mes_request_t *request)
 {
-    return request->resumed == ES_OK && r->request_time - request->session.created < JUST_MADE;
+    return request->resumed == ES_OK && (r->request_time - request->session.created < JUST_MADE ||
+                                         mes_request_location(r)->value[MES_STEP_UP].number != MES_STEP_UP_OFF);
 }
 
 int mes_gate_signon(request_rec *r)
 {
-    const mes_request_t *request = mes_request_find(r);
+    mes_request_t *request = mes_request_find(r);
     const mes_site_t *site = mes_request_site(r);
     es_why_t why = ES_WHY_INIT;
     es_visitor_t visitor;
@@ -173,11 +166,11 @@ int mes_gate_signon(request_rec *r)
         es_fail(&why, ES_METADATA_PENDING, "nobody can sign in for %.300s before there is metadata", r->uri);
         return mes_io_refuse(r, site, &why, MES_OFFER_NONE);
     }
-    if (has_just_signed_in(r, request)) {
-        return refuse_denied(r, request);
+    if (is_denied(r, request)) {
+        return mes_denial_answer(r, request);
     }
     visitor = mes_request_visitor(r);
-    if (redirects(r, visitor)) {
+    if (mes_gate_redirects(r, visitor)) {
         return start_signon(r, site, request);
     }
     if (visitor == ES_VISITOR_FORM) {

@@ -104,6 +104,11 @@ void mes_io_trace(request_rec *r, const char *step, const char *detail)
     ap_log_rerror(APLOG_MARK, APLOG_TRACE1, 0, r, TAG "%s: %s", step, detail);
 }
 
+int mes_io_is_tracing(const request_rec *r)
+{
+    return APLOG_R_IS_LEVEL(r, APLOG_TRACE1);
+}
+
 /* What the user tells the administrator: letters and digits that nobody confuses (RFC 4648 base32 without its padding
  * uses neither 0 nor 1). Random, so that it says nothing about others. */
 static const char *make_reference(apr_pool_t *pool)
@@ -197,8 +202,15 @@ static int send_page(request_rec *r, const mes_site_t *site, int status, const m
 /* Where a sign-in that is enough here begins. */
 static const char *login_of(const request_rec *r, const mes_site_t *site)
 {
-    return mes_request_wants_fresh(r) ? apr_pstrcat(r->pool, site->connection->login_url, "?fresh=1", NULL)
-                                      : site->connection->login_url;
+    const mes_request_t *request = mes_request_find(r);
+    const es_request_kind_t step_up = request ? request->step_up : ES_REQUEST_PLAIN;
+
+    if (step_up == ES_REQUEST_MFA) {
+        return apr_pstrcat(r->pool, site->connection->login_url, "?mfa=1", NULL);
+    }
+    return step_up == ES_REQUEST_FRESH || mes_request_wants_fresh(r)
+               ? apr_pstrcat(r->pool, site->connection->login_url, "?fresh=1", NULL)
+               : site->connection->login_url;
 }
 
 static int send_json(request_rec *r, const mes_site_t *site, int status, const es_reason_t *reason,

@@ -67,11 +67,19 @@ typedef enum {
     MES_WHEN_FULL,
     MES_SERVER_SLOTS
 } mes_server_slot_t;
-typedef enum { MES_LIFETIME, MES_IDLE, MES_FRESH_SIGN_IN, MES_UNAUTHENTICATED, MES_LOCATION_SLOTS } mes_location_slot_t;
+typedef enum {
+    MES_LIFETIME,
+    MES_IDLE,
+    MES_FRESH_SIGN_IN,
+    MES_UNAUTHENTICATED,
+    MES_STEP_UP,
+    MES_LOCATION_SLOTS
+} mes_location_slot_t;
 
-/* What EntraSAMLWhenFull and EntraSAMLUnauthenticated can say, in the order of their choices. */
+/* What EntraSAMLWhenFull, EntraSAMLUnauthenticated and EntraSAMLStepUp can say, in the order of their choices. */
 enum { MES_WHEN_FULL_EVICT, MES_WHEN_FULL_REFUSE };
 enum { MES_UNAUTHENTICATED_AUTO, MES_UNAUTHENTICATED_REDIRECT, MES_UNAUTHENTICATED_401 };
+enum { MES_STEP_UP_OFF, MES_STEP_UP_FRESH, MES_STEP_UP_MFA };
 
 /* One directive's value. */
 typedef struct {
@@ -81,9 +89,15 @@ typedef struct {
     const apr_array_header_t *list; /* of const char *, of several arguments; NULL where there are none */
 } mes_value_t;
 
+/* MellonEnable (number: it demands a session) and MellonEndpointPath of a section. */
+typedef struct {
+    mes_value_t enable, path;
+} mes_mellon_t;
+
 /* A section: <Directory>, <Location>, <Files>, <If>, .htaccess, or the server around them. */
 typedef struct {
-    mes_value_t value[MES_LOCATION_SLOTS];
+    mes_value_t *value; /* of MES_LOCATION_SLOTS; merged sections share them and never write */
+    int is_said;        /* this section, or one merged into it, says at least one of them */
     /* What httpd's own directives say here. */
     const ap_directive_t *ours_at;  /* AuthType entra-saml */
     const ap_directive_t *claim_at; /* a Require claim */
@@ -95,8 +109,7 @@ typedef struct {
     int is_bare;                    /* AuthType entra-saml without a rule of the same place */
     int is_noted;                   /* among its server's sections */
     const char *path;               /* of the section; NULL for the server's own */
-    /* What another module's directives say here: MellonEnable (number: it demands a session), MellonEndpointPath. */
-    mes_value_t mellon, mellon_path;
+    mes_mellon_t *mellon;           /* what another module's directives say here; NULL: nothing */
 } mes_location_t;
 
 /* Directives of other modules that concern a whole server: ShibCompatValidUser (number), OIDCRedirectURI (text). */
@@ -253,6 +266,10 @@ typedef enum {
     MES_ENDPOINT_METADATA
 } mes_endpoint_t;
 
+/* A Require line of ours (authz.h). Of those that were not in the user's favour so many are told in the log. */
+typedef struct mes_line_t mes_line_t;
+#define MES_FAILED_MAX 8
+
 /* What we know of one request_rec. */
 typedef struct {
     mes_endpoint_t endpoint; /* claimed by translate_name */
@@ -262,9 +279,11 @@ typedef struct {
     const void *ours_in;     /* the per-directory configuration in which resume found our AuthType */
     int is_judging;          /* inside our own call of access_checker_ex */
     int is_own;              /* the answer is ours: never to be stored */
-    const char *failed;      /* Require claim lines that were not met, for the log */
-    es_edition_t *edition;   /* of the site, on the request that came from the browser; NULL: not asked for yet */
-    int is_groups_unknown;   /* one of them asks for groups that Entra left out */
+    int n_failed;            /* lines of ours that were against the user, and the first of them */
+    const mes_line_t *failed[MES_FAILED_MAX];
+    es_request_kind_t step_up; /* the sign-in that may change the rules' mind, ES_REQUEST_PLAIN: none */
+    es_edition_t *edition;     /* of the site, on the request that came from the browser; NULL: not asked for yet */
+    int is_groups_unknown;     /* one of them asks for groups that Entra left out */
     es_session_t session;
 } mes_request_t;
 
@@ -298,7 +317,10 @@ typedef enum {
     MES_OFFER_AGAIN,
     MES_OFFER_SIGN_IN,
     MES_OFFER_SIGN_IN_ANEW,
-    MES_OFFER_SIGN_OUT
+    MES_OFFER_SIGN_IN_MFA,
+    MES_OFFER_SIGN_OUT,
+    MES_OFFER_ANEW_OR_OUT,
+    MES_OFFER_MFA_OR_OUT
 } mes_offer_t;
 
 /* Configuration: an error, or a note, about a directive (or none), on stderr as httpd's own. */
@@ -315,6 +337,7 @@ void mes_io_log_signin(request_rec *r, const mes_site_t *site, const es_acs_repo
 /* request_id: of the message of Entra's that asked for it, NULL when the user did. */
 void mes_io_log_signout(request_rec *r, const mes_site_t *site, int ended, const char *request_id);
 void mes_io_trace(request_rec *r, const char *step, const char *detail);
+int mes_io_is_tracing(const request_rec *r);
 
 /* The functions below answer; their value is the hook's. Refuse logs, and answers with the page, JSON for programs, or
  * the status alone where an ErrorDocument is configured for it. */
@@ -353,6 +376,10 @@ const char *mes_pages_policy(const char *template, const char *slo_url, apr_pool
 int mes_gate_resume(request_rec *r);
 int mes_gate_judge(request_rec *r);
 int mes_gate_signon(request_rec *r);
+/* May this request, which needs a sign-in, be answered by a redirect to it? */
+int mes_gate_redirects(const request_rec *r, es_visitor_t visitor);
+/* The answer to a signed-in user whom the rules deny. */
+int mes_denial_answer(request_rec *r, mes_request_t *request);
 
 /* MES_ENDPOINT_NONE where none has this address. */
 mes_endpoint_t mes_endpoint_find(const mes_site_t *site, const char *path);

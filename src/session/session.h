@@ -9,6 +9,9 @@
 
 #include "base/es.h"
 
+/* What Entra was asked for by the sign-in that made a session; flags. */
+enum { ES_SESSION_ASKED_FRESH = 1, ES_SESSION_ASKED_MFA = 2, ES_SESSION_ASKED_ALL = 3 };
+
 /* What a sign-in leaves behind. */
 typedef struct {
     es_connection_id_t connection;
@@ -19,6 +22,7 @@ typedef struct {
     const char *name_id;      /* "" where absent, here and below */
     const char *name_id_format;
     const char *session_index;
+    unsigned asked;
     int n_claims;
     const es_claim_t *claims;
 } es_session_new_t;
@@ -29,6 +33,7 @@ typedef struct {
     es_connection_id_t connection;
     apr_time_t created, authenticated, ends;
     const char *user, *name_id, *name_id_format, *session_index;
+    unsigned asked;
     int n_claims;
 } es_session_t;
 

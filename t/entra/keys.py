@@ -35,6 +35,13 @@ class Signer:
         """SHA-1 in upper-case hex: what the portal shows."""
         return hashlib.sha1(self.certificate.public_bytes(serialization.Encoding.DER)).hexdigest().upper()
 
+    def write(self, path, key_path=None):
+        """Certificate and private key as PEM; without key_path both into one file. The key's file is its owner's alone."""
+        certificate = self.certificate.public_bytes(serialization.Encoding.PEM)
+        if key_path:
+            _write(path, certificate, 0o644)
+        _write(key_path or path, _private(self.key) if key_path else certificate + _private(self.key), 0o600)
+
 
 class Authority:
     """A certificate authority that lives as long as the process, for servers on loopback."""
@@ -63,10 +70,7 @@ class Authority:
         builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         certificate = builder.add_extension(issuer, critical=False).sign(self._key, hashes.SHA256())
-        private = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        _write(path, private + certificate.public_bytes(serialization.Encoding.PEM), 0o600)
+        _write(path, _private(key) + certificate.public_bytes(serialization.Encoding.PEM), 0o600)
 
 
 def _certificate(subject, issuer, public_key, *, days):
@@ -99,6 +103,12 @@ def _key_usage(**granted):
         " key_cert_sign crl_sign encipher_only decipher_only"
     )
     return x509.KeyUsage(**{usage: granted.get(usage, False) for usage in usages.split()})
+
+
+def _private(key):
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
 
 
 def _write(path, octets, mode):

@@ -21,6 +21,13 @@ from reasons import REASONS, assert_refusal
 HOST = "app.example.test"
 ORIGIN = f"https://{HOST}"
 PLAIN_ORIGIN = f"http://{HOST}"
+# Every page needs a user.
+PROTECTED = """
+    <Location "/">
+        AuthType entra-saml
+        Require valid-user
+    </Location>
+"""
 PATIENCE = 20  # seconds for anything that a healthy httpd does at once
 
 TEMPLATE = """\

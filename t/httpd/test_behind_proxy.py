@@ -14,19 +14,13 @@ from entra.request import read_redirect
 from entra.service import Service
 from people import USERS
 from programs import ENVIRONMENT
-from server import HOST, ORIGIN, free_ports
+from server import HOST, ORIGIN, PROTECTED, free_ports
 from visitor import Visitor
 
 CLOUD = "https://mcas.elsewhere.test"  # app.example.test.mcas.ms, with Microsoft
 OUTER = "https://app-tenant.elsewhere.test"  # app-tenant.msappproxy.net
 LANDING = "/cgi-bin/env/page?a=1"
 
-PROTECTED = """
-    <Location "/">
-        AuthType entra-saml
-        Require valid-user
-    </Location>
-"""
 
 # What the door asks us for has the Host it is told to send, and what we answer is rewritten to the name it shows.
 DOOR = """

@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import serialization
 
 from entra import Signer
 from server import ORIGIN, PATIENCE
@@ -37,13 +36,7 @@ OWN_CONNECTION = set("accept accept4 getsockname getpeername getsockopt setsocko
 @pytest.fixture(scope="module", params=["event", "prefork"])
 def httpd(request, make_httpd):
     httpd = make_httpd(start=False, mpm=request.param, vhost=VHOST)
-    own = Signer("own")
-    encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    pem = httpd.root / "own.pem"
-    pem.touch(0o600)
-    pem.write_bytes(
-        own.certificate.public_bytes(encoding) + own.key.private_bytes(encoding, form, serialization.NoEncryption())
-    )
+    Signer("own").write(httpd.root / "own.pem")
     httpd.page("index.html", "PROTECTED")
     httpd.start()
     Visitor(httpd.network, None).open(f"{ORIGIN}/")  # the children are there

@@ -8,15 +8,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from entra import Signer
+from server import PROTECTED
 
 PEM, PKCS8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
 DIRECTIVES = ["EntraSAMLSigningCertificate", "EntraSAMLDecryptionCertificate"]
-SECTION = """
-    <Location "/">
-        AuthType entra-saml
-        Require valid-user
-    </Location>
-"""
 
 
 def certificate_pem(signer):
@@ -48,7 +43,7 @@ def judge(checker, ours):
             file.unlink(missing_ok=True)
             file.write_bytes(octets)
         (checker.root / "key.pem").chmod(mode)
-        checker.configure(vhost=lines.format(directive=directive) + SECTION)
+        checker.configure(vhost=lines.format(directive=directive) + PROTECTED)
         return checker.configtest()
 
     return run
@@ -120,7 +115,7 @@ def test_the_second_pair_is_judged_too_and_named(checker, judge):
 def test_what_virtual_hosts_inherit_is_told_once(checker, judge):
     """A fault of the main server's is one fault, however many virtual hosts inherit it."""
     judge(DIRECTIVES[0])
-    checker.configure(server=f"{DIRECTIVES[0]} cert.pem none.pem", vhost=SECTION)
+    checker.configure(server=f"{DIRECTIVES[0]} cert.pem none.pem", vhost=PROTECTED)
     status, text = checker.configtest()
     checker.configure(server="")
     assert status != 0 and text.count("reason=pair-unreadable") == 1, text

@@ -7,21 +7,15 @@ import pytest
 
 from cookies import Cookie
 from programs import ENVIRONMENT
-from server import HOST, ORIGIN
+from server import HOST, ORIGIN, PROTECTED
 from visitor import BINDING_COOKIE, SESSION_COOKIE, made_up_token
 
 ENV = f"{ORIGIN}/cgi-bin/env"
-VHOST = """
-    <Location "/">
-        AuthType entra-saml
-        Require valid-user
-    </Location>
-"""
 
 
 @pytest.fixture(scope="module")
 def httpd(make_httpd):
-    httpd = make_httpd(vhost=VHOST)
+    httpd = make_httpd(vhost=PROTECTED)
     httpd.script("env", ENVIRONMENT)
     return httpd
 

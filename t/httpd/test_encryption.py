@@ -5,23 +5,15 @@ import base64
 import os
 
 import pytest
-from cryptography.hazmat.primitives import serialization
 from lxml import etree
 
 from entra import Application, Signer, Tamper, xmlenc
 from entra.service import Service
 from entra.xmlenc import CONTENTS, INSIDE, SIBLING, Encryption
 from people import USERS
-from server import ORIGIN
+from server import ORIGIN, PROTECTED
 
-PEM, PKCS8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
 MD, DS = "{urn:oasis:names:tc:SAML:2.0:metadata}", "{http://www.w3.org/2000/09/xmldsig#}"
-SECTION = """
-    <Location "/">
-        AuthType entra-saml
-        Require valid-user
-    </Location>
-"""
 ONE = '    EntraSAMLDecryptionCertificate "${ROOT}/one.pem" "${ROOT}/one.key"\n'
 TWO = '    EntraSAMLDecryptionCertificate "${ROOT}/two.pem" "${ROOT}/two.key"\n'
 TRANSPORTS = sorted(set(xmlenc.TRANSPORTS) - {"rsa-1_5"})
@@ -43,12 +35,9 @@ def entra(keys, pairs):
 
 @pytest.fixture(scope="module", params=["event", "prefork"])
 def httpd(request, make_httpd, pairs):
-    httpd = make_httpd(start=False, mpm=request.param, vhost=ONE + SECTION)
+    httpd = make_httpd(start=False, mpm=request.param, vhost=ONE + PROTECTED)
     for name, pair in zip(("one", "two"), pairs):
-        (httpd.root / f"{name}.pem").write_bytes(pair.certificate.public_bytes(PEM))
-        key = httpd.root / f"{name}.key"
-        key.touch(0o600)
-        key.write_bytes(pair.key.private_bytes(PEM, PKCS8, serialization.NoEncryption()))
+        pair.write(httpd.root / f"{name}.pem", httpd.root / f"{name}.key")
     httpd.page("index.html", "here")
     return httpd.start()
 
@@ -95,7 +84,7 @@ def test_rollover(httpd, make_visitor, application, pairs):
     steps = [(ONE, [one], [one]), (ONE + TWO, [one, two], [one, two, one]), (TWO, [two], [two])]
     try:
         for lines, told, used in steps:
-            httpd.configure(vhost=lines + SECTION)
+            httpd.configure(vhost=lines + PROTECTED)
             httpd.graceful()
             for pair in used:
                 application.encryption_certificate = pair.certificate
@@ -108,7 +97,7 @@ def test_rollover(httpd, make_visitor, application, pairs):
         visitor = make_visitor()
         httpd.refused(visitor.finish(visitor.ask()), "decryption-failed")
     finally:
-        httpd.configure(vhost=ONE + SECTION)
+        httpd.configure(vhost=ONE + PROTECTED)
         httpd.graceful()
 
 
@@ -130,7 +119,6 @@ def flipped(index):
         return octets
 
     return change
-
 
 
 FAILURES = {
@@ -181,12 +169,12 @@ def without_times(text):
 
 
 def test_not_configured(httpd, make_visitor, application):
-    httpd.configure(vhost=SECTION)
+    httpd.configure(vhost=PROTECTED)
     httpd.graceful()
     try:
         httpd.refused(make_visitor().sign_in(), "assertion-encrypted")
     finally:
-        httpd.configure(vhost=ONE + SECTION)
+        httpd.configure(vhost=ONE + PROTECTED)
         httpd.graceful()
 
 

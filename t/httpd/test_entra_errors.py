@@ -8,20 +8,14 @@ import pytest
 
 from entra.errors import ERRORS
 from reasons import REASONS
-from server import ORIGIN
+from server import ORIGIN, PROTECTED
 
 GUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-VHOST = """
-    <Location "/">
-        AuthType entra-saml
-        Require valid-user
-    </Location>
-"""
 
 
 @pytest.fixture(scope="module")
 def httpd(make_httpd):
-    httpd = make_httpd(vhost=VHOST)
+    httpd = make_httpd(vhost=PROTECTED)
     httpd.page("page.html", "PROTECTED page")
     return httpd
 

@@ -6,16 +6,10 @@ import time
 import pytest
 
 from aging import fill_marks
-from server import ORIGIN
+from server import ORIGIN, PROTECTED
 from visitor import Visitor
 
 PAGE = f"{ORIGIN}/page.html"
-VHOST = """
-    <Location "/">
-        AuthType entra-saml
-        Require valid-user
-    </Location>
-"""
 # A user with 2,000 roles takes some 28 KiB: the smallest memory holds about forty of him.
 MANY = 50
 
@@ -23,7 +17,7 @@ MANY = 50
 @pytest.fixture
 def serve(make_httpd):
     def serve(vhost="", server=""):
-        httpd = make_httpd(vhost=VHOST + vhost, server=server)
+        httpd = make_httpd(vhost=PROTECTED + vhost, server=server)
         httpd.page("page.html", "PROTECTED page")
         return httpd
 
@@ -111,7 +105,7 @@ def test_any_number_by_default(serve, entra):
 
 def test_a_host_may_say_otherwise(make_httpd, entra):
     """Said for all hosts, and 0 for one of them."""
-    httpd = make_httpd(vhost=VHOST + "EntraSAMLSessionsPerUser 0", server="EntraSAMLSessionsPerUser 1")
+    httpd = make_httpd(vhost=PROTECTED + "EntraSAMLSessionsPerUser 0", server="EntraSAMLSessionsPerUser 1")
     httpd.page("page.html", "PROTECTED page")
     visitors = [Visitor(httpd.network, entra) for _ in range(3)]
     assert all(visitor.sign_in(PAGE).status == 200 for visitor in visitors)

@@ -4,14 +4,12 @@
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import serialization
 from lxml import etree
 
 from entra import Signer
 from server import ORIGIN
 from visitor import Visitor
 
-PEM = serialization.Encoding.PEM
 MD = "{urn:oasis:names:tc:SAML:2.0:metadata}"
 POST = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
 
@@ -80,10 +78,7 @@ def test_it_is_valid_with_certificates(make_httpd, entra, schema):
     signers = [Signer("one"), Signer("two")]
     httpd = make_httpd(start=False)
     for number, signer in enumerate(signers):
-        file = httpd.root / f"{number}.pem"
-        file.touch(0o600)
-        key = signer.key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        file.write_bytes(key + signer.certificate.public_bytes(PEM))
+        signer.write(httpd.root / f"{number}.pem")
     lines = "".join(f"EntraSAMLSigningCertificate {n}.pem {n}.pem\n" for n in range(2))
     httpd.configure(vhost=lines + "EntraSAMLDecryptionCertificate 1.pem 1.pem" + VHOST)
     root = etree.fromstring(Visitor(httpd.start().network, entra).open(f"{ORIGIN}/saml/metadata").body)

@@ -7,22 +7,16 @@ import random
 import pytest
 
 from aging import aged_relay_state
-from server import ORIGIN
+from server import ORIGIN, PROTECTED
 from visitor import BINDING_COOKIE, SESSION_COOKIE, Visitor
 
 PAGE = f"{ORIGIN}/page.html"
 TAB = 'tab of <!--#echo var="REMOTE_USER" -->: <!--#echo var="QUERY_STRING" -->'
-VHOST = """
-    <Location "/">
-        AuthType entra-saml
-        Require valid-user
-    </Location>
-"""
 
 
 @pytest.fixture(scope="module")
 def httpd(make_httpd):
-    httpd = make_httpd(vhost=VHOST)
+    httpd = make_httpd(vhost=PROTECTED)
     httpd.page("page.html", "PROTECTED page")
     httpd.page("tab.shtml", TAB)
     return httpd
@@ -54,7 +48,7 @@ def finish_tabs(visitor, tabs):
 
 @pytest.mark.parametrize("mpm", ["event", "prefork"])
 def test_thirty_tabs_in_any_order(make_httpd, entra, mpm):
-    httpd = make_httpd(vhost=VHOST, mpm=mpm)
+    httpd = make_httpd(vhost=PROTECTED, mpm=mpm)
     httpd.page("tab.shtml", TAB)
     visitor = Visitor(httpd.network, entra)
     tabs = open_tabs(visitor, 30)

@@ -4,15 +4,9 @@
 import pytest
 
 from programs import ENVIRONMENT
-from server import ORIGIN
+from server import ORIGIN, PROTECTED
 from visitor import Visitor
 
-PROTECTED = """
-    <Location "/">
-        AuthType entra-saml
-        Require valid-user
-    </Location>
-"""
 
 # What an administrator may have written around the endpoints.
 SURROUNDINGS = {

@@ -14,16 +14,10 @@ import time
 import pytest
 
 from programs import ENVIRONMENT
-from server import ORIGIN
+from server import ORIGIN, PROTECTED
 from tools import run
 
 ENV = f"{ORIGIN}/cgi-bin/env"
-VHOST = """
-    <Location "/">
-        AuthType entra-saml
-        Require valid-user
-    </Location>
-"""
 SIZE = 8 * 1024 * 1024
 
 
@@ -34,7 +28,7 @@ def allowed(*command):
 @pytest.fixture
 def httpd(make_httpd):
     """Not started yet; its folder for state is there, and empty."""
-    httpd = make_httpd(vhost=VHOST, start=False)
+    httpd = make_httpd(vhost=PROTECTED, start=False)
     httpd.script("env", ENVIRONMENT)
     (httpd.root / "state").mkdir(mode=0o755)
     return httpd

@@ -15,19 +15,13 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 
 from load import Load
-from server import HOST, ORIGIN, PLAIN_ORIGIN
+from server import HOST, ORIGIN, PLAIN_ORIGIN, PROTECTED
 from visitor import SESSION_COOKIE
 
 RESTARTS = int(os.environ.get("ENTRA_RESTARTS", "12"))
 SETTLED = 5  # restarts after which a process has what it needs
 TEXT = "PROTECTED page"
 PAGE = f"{ORIGIN}/page.html"
-VHOST = """
-    <Location "/">
-        AuthType entra-saml
-        Require valid-user
-    </Location>
-"""
 PLAIN = """
     <Location "/server-status">
         SetHandler server-status
@@ -42,7 +36,7 @@ SLACK = collections.Counter(anonymous=4)
 
 @pytest.fixture(params=["event", "prefork"])
 def httpd(request, make_httpd):
-    httpd = make_httpd(vhost=VHOST, plain=PLAIN, server=SERVER, mpm=request.param, start=False)
+    httpd = make_httpd(vhost=PROTECTED, plain=PLAIN, server=SERVER, mpm=request.param, start=False)
     httpd.page("page.html", TEXT)
     if allowed("unshare", "--ipc", "true"):
         httpd.within = ["unshare", "--ipc"]

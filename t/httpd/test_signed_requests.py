@@ -4,33 +4,18 @@
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from cryptography.hazmat.primitives import serialization
 from lxml import etree
 
 from entra import Application, Signer, signed
 from entra.request import Refused
 from entra.service import Service
 from people import USERS
-from server import ORIGIN
+from server import ORIGIN, PROTECTED
 from visitor import Visitor
 
-PEM, PKCS8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
 MD, DS = "{urn:oasis:names:tc:SAML:2.0:metadata}", "{http://www.w3.org/2000/09/xmldsig#}"
-SECTION = """
-    <Location "/">
-        AuthType entra-saml
-        Require valid-user
-    </Location>
-"""
 ONE = '    EntraSAMLSigningCertificate "${ROOT}/one.pem" "${ROOT}/one.pem"\n'
 TWO = '    EntraSAMLSigningCertificate "${ROOT}/two.pem" "${ROOT}/two.pem"\n'
-
-
-def write_pair(path, signer):
-    """Certificate and private key in one file, root's alone."""
-    key = signer.key.private_bytes(PEM, PKCS8, serialization.NoEncryption())
-    path.touch(0o600)
-    path.write_bytes(signer.certificate.public_bytes(PEM) + key)
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +41,9 @@ def entra(keys, pairs):
 @pytest.fixture(scope="module", params=["event", "prefork"])
 def httpd(request, make_httpd, pairs, entra):
     entra.applications[0].verification_certificates = [pairs[0].certificate]
-    httpd = make_httpd(start=False, mpm=request.param, vhost=ONE + SECTION)
+    httpd = make_httpd(start=False, mpm=request.param, vhost=ONE + PROTECTED)
     for name, pair in zip(("one", "two"), pairs):
-        write_pair(httpd.root / f"{name}.pem", pair)
+        pair.write(httpd.root / f"{name}.pem")
     httpd.page("index.html", "here")
     return httpd.start()
 
@@ -125,7 +110,7 @@ def test_rollover(httpd, visitor, make_visitor, pairs):
     ]
     try:
         for lines, told, uploaded in steps:
-            httpd.configure(vhost=lines + SECTION)
+            httpd.configure(vhost=lines + PROTECTED)
             httpd.graceful()
             application.verification_certificates = [pair.certificate for pair in uploaded]
             assert make_visitor().sign_in().text == "here"
@@ -140,8 +125,8 @@ def test_rollover(httpd, visitor, make_visitor, pairs):
 def test_a_long_page_gives_way_to_a_long_signature(httpd, visitor, entra):
     """The URL stays within 2,048 characters; the page that does not fit becomes the default page."""
     large = Signer("large", bits=4096)
-    write_pair(httpd.root / "two.pem", large)
-    httpd.configure(vhost=TWO + SECTION)
+    large.write(httpd.root / "two.pem")
+    httpd.configure(vhost=TWO + PROTECTED)
     httpd.graceful()
     entra.applications[0].verification_certificates = [large.certificate]
     for length, kept in ((300, True), (690, False)):
@@ -153,7 +138,7 @@ def test_a_long_page_gives_way_to_a_long_signature(httpd, visitor, entra):
 
 
 def test_without_a_certificate_entra_refuses(httpd, entra):
-    httpd.configure(vhost=SECTION)
+    httpd.configure(vhost=PROTECTED)
     httpd.graceful()
     with pytest.raises(Refused) as refused:
         Visitor(httpd.network, entra).sign_in()

@@ -13,22 +13,16 @@ import pytest
 from aging import fill_marks
 from entra.tamper import setting
 from programs import ENVIRONMENT
-from server import ORIGIN
+from server import ORIGIN, PROTECTED
 from visitor import SESSION_COOKIE
 
 ENV = f"{ORIGIN}/cgi-bin/env"
-VHOST = """
-    <Location "/">
-        AuthType entra-saml
-        Require valid-user
-    </Location>
-"""
 MIB = 1024 * 1024
 
 
 @pytest.fixture
 def httpd(make_httpd):
-    httpd = make_httpd(vhost=VHOST)
+    httpd = make_httpd(vhost=PROTECTED)
     httpd.script("env", ENVIRONMENT)
     return httpd
 

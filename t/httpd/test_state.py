@@ -7,21 +7,15 @@ import stat
 import pytest
 
 from programs import ENVIRONMENT
-from server import ORIGIN
+from server import ORIGIN, PROTECTED
 from visitor import Visitor
 
 ENV = f"{ORIGIN}/cgi-bin/env"
-VHOST = """
-    <Location "/">
-        AuthType entra-saml
-        Require valid-user
-    </Location>
-"""
 
 
 @pytest.fixture
 def httpd(make_httpd):
-    httpd = make_httpd(vhost=VHOST)
+    httpd = make_httpd(vhost=PROTECTED)
     httpd.script("env", ENVIRONMENT)
     return httpd
 
@@ -108,7 +102,7 @@ def test_damage_anywhere_never_lets_anybody_in(httpd, visitor, part):
 
 def test_two_servers_never_share_one(httpd, make_httpd):
     """The second one waits a little, then says who is in the way."""
-    second = make_httpd(vhost=VHOST, server=f'EntraSAMLStateDirectory "{httpd.root}/state"', start=False)
+    second = make_httpd(vhost=PROTECTED, server=f'EntraSAMLStateDirectory "{httpd.root}/state"', start=False)
     assert_does_not_start(second, "in use by another server")
 
 
@@ -140,14 +134,14 @@ def test_a_folder_that_others_may_write(httpd):
 
 
 def test_a_folder_that_cannot_be_made(make_httpd):
-    httpd = make_httpd(vhost=VHOST, server='EntraSAMLStateDirectory "${ROOT}/no/such/place"', start=False)
+    httpd = make_httpd(vhost=PROTECTED, server='EntraSAMLStateDirectory "${ROOT}/no/such/place"', start=False)
     assert_does_not_start(httpd, "cannot be made")
 
 
 @pytest.mark.parametrize("mpm", ["event", "prefork"])
 def test_trace_holds_no_secrets(make_httpd, entra, mpm):
     """The most talkative log level of ours tells neither cookies, nor assertions, nor sealed sign-ins."""
-    httpd = make_httpd(vhost=VHOST, server="LogLevel entra_saml:trace8", mpm=mpm)
+    httpd = make_httpd(vhost=PROTECTED, server="LogLevel entra_saml:trace8", mpm=mpm)
     httpd.script("env", ENVIRONMENT)
     visitor = Visitor(httpd.network, entra)
     asked = visitor.ask(ENV)

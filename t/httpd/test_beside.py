@@ -316,6 +316,16 @@ CONFIGURATIONS = {
 }
 
 
+def test_mod_authz_user_after_mod_shib(tools, tenant, servers):
+    """The last one loaded judges: then it is httpd's own rule, and there is nothing to say."""
+    loaded = [*peers.load_lines(tools, [peers.Shibboleth()]), f'LoadModule authz_user_module "{tools.libexec}/mod_authz_user.so"']
+    metadata = tenant.metadata(tenant.applications[0])
+    httpd = Httpd(tools, vhost=VALID, before="\n".join(loaded), without=("authz_user",), metadata=metadata)
+    servers.append(httpd)
+    status, printed = httpd.configtest()
+    assert status == 0, printed
+
+
 @pytest.mark.parametrize("order", ["before", "after"])
 @pytest.mark.parametrize("case", CONFIGURATIONS)
 def test_said_by_configtest(tools, tenant, servers, case, order):

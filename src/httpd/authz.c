@@ -40,9 +40,9 @@ static mes_effect_t effect_of(const ap_directive_t *directive, apr_pool_t *pool)
     return effect;
 }
 
-mes_line_t *mes_authz_line(const mes_provider_t *provider, const cmd_parms *cmd, const char *name, const char *args)
+mes_rule_t *mes_authz_line(const mes_provider_t *provider, const cmd_parms *cmd, const char *name, const char *args)
 {
-    mes_line_t *line = apr_pcalloc(cmd->pool, sizeof *line);
+    mes_rule_t *line = apr_pcalloc(cmd->pool, sizeof *line);
 
     line->provider = provider;
     line->text = is_alias(cmd->directive) ? apr_pstrcat(cmd->pool, name, " ", args, NULL)
@@ -53,7 +53,7 @@ mes_line_t *mes_authz_line(const mes_provider_t *provider, const cmd_parms *cmd,
 
 /* Whether it denies anybody the other rules will tell; denial.c explains it then. Alternatives fail all the time, so that
  * nothing is written down here but which line it was. */
-static void note_failed(request_rec *r, const mes_line_t *line, es_rv_t rv)
+static void note_failed(request_rec *r, const mes_rule_t *line, es_rv_t rv)
 {
     mes_request_t *request = mes_request_find(r);
 
@@ -71,7 +71,7 @@ static void note_failed(request_rec *r, const mes_line_t *line, es_rv_t rv)
  * page in gate.c. */
 authz_status mes_authz_check(request_rec *r, const char *args, const void *parsed)
 {
-    const mes_line_t *line = parsed;
+    const mes_rule_t *line = parsed;
     const es_session_t *session = mes_request_session(r);
     const mes_site_t *site = mes_request_site(r);
     es_rv_t rv;
@@ -95,18 +95,18 @@ authz_status mes_authz_check(request_rec *r, const char *args, const void *parse
 
 /* ---- Require claim ------------------------------------------------------------------------------------------- */
 
-static es_rv_t judge(const mes_line_t *line, const request_rec *r, const es_session_t *session, const mes_site_t *site)
+static es_rv_t judge(const mes_rule_t *line, const request_rec *r, const es_session_t *session, const mes_site_t *site)
 {
     return es_rule_check(line->rule, session, site->groups, r->pool);
 }
 
-static const char *explain(const mes_line_t *line, const request_rec *r, const es_session_t *session,
+static const char *explain(const mes_rule_t *line, const request_rec *r, const es_session_t *session,
                            const mes_site_t *site)
 {
     return es_rule_explain(line->rule, session, site->groups, r->pool);
 }
 
-static const char *values(const mes_line_t *line, const es_session_t *session, apr_pool_t *pool)
+static const char *values(const mes_rule_t *line, const es_session_t *session, apr_pool_t *pool)
 {
     return es_rule_values(line->rule, session, pool);
 }
@@ -115,7 +115,7 @@ static const mes_provider_t claim = { .judge = judge, .explain = explain, .value
 
 static const char *parse(cmd_parms *cmd, const char *args, const void **parsed)
 {
-    mes_line_t *line = mes_authz_line(&claim, cmd, "claim", args);
+    mes_rule_t *line = mes_authz_line(&claim, cmd, "claim", args);
     es_why_t why = ES_WHY_INIT;
 
     if (es_rule_make(&line->rule, args, es_claims_find, &why, cmd->pool) != ES_OK) {

@@ -18,16 +18,16 @@ typedef enum { MES_GRANTS, MES_DENIES, MES_ANYTHING } mes_effect_t;
 /* What the providers differ in. */
 typedef struct {
     /* ES_OK: the line is met. Called for every request of a section, so it allocates nothing. */
-    es_rv_t (*judge)(const mes_line_t *line, const request_rec *r, const es_session_t *session, const mes_site_t *site);
+    es_rv_t (*judge)(const mes_rule_t *line, const request_rec *r, const es_session_t *session, const mes_site_t *site);
     /* Why, without values of claims. */
-    const char *(*explain)(const mes_line_t *line, const request_rec *r, const es_session_t *session,
+    const char *(*explain)(const mes_rule_t *line, const request_rec *r, const es_session_t *session,
                            const mes_site_t *site);
     /* The values, for whoever debugs; "" where there are none. NULL: the explanation says all. */
-    const char *(*values)(const mes_line_t *line, const es_session_t *session, apr_pool_t *pool);
+    const char *(*values)(const mes_rule_t *line, const es_session_t *session, apr_pool_t *pool);
     int is_of_time; /* met after a sign-in, and some time later no more */
 } mes_provider_t;
 
-struct mes_line_t {
+struct mes_rule_t {
     const mes_provider_t *provider;
     const char *text; /* as written */
     mes_effect_t effect;
@@ -37,7 +37,7 @@ struct mes_line_t {
 };
 
 /* The line that is being read, for the provider to complete. */
-mes_line_t *mes_authz_line(const mes_provider_t *provider, const cmd_parms *cmd, const char *name, const char *args);
+mes_rule_t *mes_authz_line(const mes_provider_t *provider, const cmd_parms *cmd, const char *name, const char *args);
 /* What httpd asks any of our providers. */
 authz_status mes_authz_check(request_rec *r, const char *args, const void *parsed);
 

@@ -7,7 +7,7 @@
 
 #include "policy/assurance.h"
 
-static es_rv_t judge_mfa(const mes_line_t *line, const request_rec *r, const es_session_t *session,
+static es_rv_t judge_mfa(const mes_rule_t *line, const request_rec *r, const es_session_t *session,
                          const mes_site_t *site)
 {
     (void)r;
@@ -15,14 +15,14 @@ static es_rv_t judge_mfa(const mes_line_t *line, const request_rec *r, const es_
     return es_assurance_is_mfa(session, line->claim) ? ES_OK : ES_ACCESS_DENIED;
 }
 
-static const char *explain_mfa(const mes_line_t *line, const request_rec *r, const es_session_t *session,
+static const char *explain_mfa(const mes_rule_t *line, const request_rec *r, const es_session_t *session,
                                const mes_site_t *site)
 {
     (void)site;
     return es_assurance_explain_mfa(session, line->claim, r->pool);
 }
 
-static const char *values_mfa(const mes_line_t *line, const es_session_t *session, apr_pool_t *pool)
+static const char *values_mfa(const mes_rule_t *line, const es_session_t *session, apr_pool_t *pool)
 {
     es_session_claim_t claim;
 
@@ -34,7 +34,7 @@ static const mes_provider_t mfa = { .judge = judge_mfa, .explain = explain_mfa, 
 
 static const char *parse_mfa(cmd_parms *cmd, const char *args, const void **parsed)
 {
-    mes_line_t *line = mes_authz_line(&mfa, cmd, "entra-mfa", args);
+    mes_rule_t *line = mes_authz_line(&mfa, cmd, "entra-mfa", args);
     es_why_t why = ES_WHY_INIT;
 
     if (*ap_getword_conf(cmd->temp_pool, &args)) {
@@ -46,14 +46,14 @@ static const char *parse_mfa(cmd_parms *cmd, const char *args, const void **pars
     return NULL;
 }
 
-static es_rv_t judge_age(const mes_line_t *line, const request_rec *r, const es_session_t *session,
+static es_rv_t judge_age(const mes_rule_t *line, const request_rec *r, const es_session_t *session,
                          const mes_site_t *site)
 {
     (void)site;
     return es_assurance_is_recent(session, r->request_time, line->age) ? ES_OK : ES_ACCESS_DENIED;
 }
 
-static const char *explain_age(const mes_line_t *line, const request_rec *r, const es_session_t *session,
+static const char *explain_age(const mes_rule_t *line, const request_rec *r, const es_session_t *session,
                                const mes_site_t *site)
 {
     (void)line;
@@ -65,7 +65,7 @@ static const mes_provider_t age = { .judge = judge_age, .explain = explain_age, 
 
 static const char *parse_age(cmd_parms *cmd, const char *args, const void **parsed)
 {
-    mes_line_t *line = mes_authz_line(&age, cmd, "entra-authn-age", args);
+    mes_rule_t *line = mes_authz_line(&age, cmd, "entra-authn-age", args);
     const char *time = ap_getword_conf(cmd->temp_pool, &args);
     es_why_t why = ES_WHY_INIT;
     es_rv_t rv;

@@ -2,6 +2,7 @@
  *
  * The configuration as written: made, merged, and found again.
  */
+#include "httpd/plan.h"
 #include "httpd/value.h"
 
 #include <apr_strings.h>
@@ -66,6 +67,7 @@ void *mes_conf_make_server(apr_pool_t *pool, server_rec *server)
     (void)server;
     mes_directives_default_server(made->value);
     made->sections = apr_array_make(pool, 4, sizeof(mes_location_t *));
+    made->parts = apr_array_make(pool, 4, sizeof(mes_part_t *));
     made->keep = HOURS(8);
     return made;
 }
@@ -137,6 +139,9 @@ void *mes_conf_merge_location(apr_pool_t *pool, void *base_config, void *add_con
     }
     if (merged->is_merging) {
         merged->is_open = 0;
+    }
+    if (base->carried) {
+        merged->carried = mes_nest_join(base->carried, add->carried, pool);
     }
     return merged;
 }

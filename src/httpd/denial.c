@@ -21,7 +21,7 @@ static const char *explain(const request_rec *r, const mes_request_t *request, c
     int i;
 
     for (i = 0; i < n_noted(request); i++) {
-        const mes_line_t *line = request->failed[i];
+        const mes_rule_t *line = request->failed[i];
 
         text = apr_psprintf(r->pool, "%s; %.200s: %s", text, line->text,
                             line->provider->explain(line, r, &request->session, site));
@@ -38,7 +38,7 @@ static void trace_values(request_rec *r, const mes_request_t *request)
     int i;
 
     for (i = 0; i < n_noted(request) && mes_io_is_tracing(r); i++) {
-        const mes_line_t *line = request->failed[i];
+        const mes_rule_t *line = request->failed[i];
 
         if (line->provider->values) {
             mes_io_trace(r, line->text, line->provider->values(line, &request->session, r->pool));

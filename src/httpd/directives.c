@@ -80,6 +80,10 @@ static const char *set_location(cmd_parms *cmd, void *location, int argc, char *
 #define MAIN_SERVER(name, help, ...) ROW(name, set_main, RSRC_CONF, help, __VA_ARGS__)
 #define LOCATION(name, help, ...) ROW(name, set_location, RSRC_CONF | ACCESS_CONF, help, __VA_ARGS__)
 
+/* What an application gets: kept apart from the other values, see plan.h. */
+#define EXPORT(name, which, help)                                                                                      \
+    AP_INIT_TAKE_ARGV(name, mes_said_set, ((void *)(apr_uintptr_t)which), RSRC_CONF | ACCESS_CONF, help)
+
 const command_rec mes_directives[] = {
     SERVER("EntraSAMLTenant", "GUID or DOMAIN: the tenant, whose metadata is fetched", .kind = MES_KIND_TEXT,
            .slot = MES_TENANT),
@@ -158,6 +162,15 @@ const command_rec mes_directives[] = {
              .fallback = MES_UNAUTHENTICATED_AUTO),
     LOCATION("EntraSAMLStepUp", "Off, Fresh or MFA: the sign-in that a user gets once whom the rules deny",
              .kind = MES_KIND_CHOICE, .slot = MES_STEP_UP, .choices = step_up, .fallback = MES_STEP_UP_OFF),
+    EXPORT("EntraSAMLEnvPrefix", MES_SAY_PREFIX, "TEXT: what the variables of claims begin with"),
+    EXPORT("EntraSAMLEnv", MES_SAY_VARIABLE, "CLAIM VARIABLE: a claim's variable, without prefix"),
+    EXPORT("EntraSAMLExport", MES_SAY_ALLOWED, "all, none or CLAIM [CLAIM ...]: what an application gets"),
+    EXPORT("EntraSAMLExportNot", MES_SAY_DENIED, "CLAIM [CLAIM ...]: what an application does not get"),
+    EXPORT("EntraSAMLEnvValues", MES_SAY_VALUES, "joined, indexed or both: the form of several values"),
+    EXPORT("EntraSAMLHeader", MES_SAY_HEADER, "HEADER CLAIM [utf8|percent|base64], or Off: a request header"),
+    EXPORT("EntraSAMLHeaderPrefix", MES_SAY_HEADER_PREFIX,
+           "PREFIX [utf8|percent|base64], or Off: request headers for all that is exported"),
+    EXPORT("EntraSAMLHeaderLimit", MES_SAY_LIMIT, "SIZE, 64 to 64K: the longest value of a request header"),
     /* Directives of httpd's own, watched beside their owners: see watch.c. */
     AP_INIT_RAW_ARGS("AuthType", mes_watch_auth_type, NULL, OR_AUTHCFG, "also " MES_AUTH_TYPE),
     AP_INIT_RAW_ARGS("Require", mes_watch_require, NULL, OR_AUTHCFG,

@@ -243,9 +243,11 @@ int mes_judge_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
             faults++;
         }
     }
+    faults += mes_names_judge(main_server, pconf, ptemp);
     if (sites > 0) {
         es_why_t why = ES_WHY_INIT;
 
+        mes_names_collect(state, main_server, pconf);
         if (check_memory(&main_conf->value[MES_SHARED_MEMORY], &why) != ES_OK) {
             mes_io_config_error(&why, main_conf->value[MES_SHARED_MEMORY].at);
             faults++;

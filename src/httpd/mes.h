@@ -16,6 +16,7 @@
 #include <http_core.h>
 #include <http_request.h>
 
+#include "base/fold.h"
 #include "base/slot.h"
 #include "flow/flow.h"
 #include "policy/group.h"
@@ -24,6 +25,8 @@
 
 #define MES_AUTH_TYPE "entra-saml"
 #define MES_PREFIX "ENTRA_"
+/* Behind a header's name: the header that says how many of its values are left out. */
+#define MES_MISSING "-Missing"
 
 extern module AP_MODULE_DECLARE_DATA entra_saml_module;
 
@@ -94,6 +97,9 @@ typedef struct {
     mes_value_t enable, path;
 } mes_mellon_t;
 
+/* What a section gives to the application: plan.h. */
+typedef struct mes_carried_t mes_carried_t;
+
 /* A section: <Directory>, <Location>, <Files>, <If>, .htaccess, or the server around them. */
 typedef struct {
     mes_value_t *value; /* of MES_LOCATION_SLOTS; merged sections share them and never write */
@@ -110,6 +116,7 @@ typedef struct {
     int is_noted;                   /* among its server's sections */
     const char *path;               /* of the section; NULL for the server's own */
     mes_mellon_t *mellon;           /* what another module's directives say here; NULL: nothing */
+    const mes_carried_t *carried;   /* what it says of exports; NULL: nothing */
 } mes_location_t;
 
 /* Directives of other modules that concern a whole server: ShibCompatValidUser (number), OIDCRedirectURI (text). */
@@ -125,16 +132,18 @@ typedef struct {
     mes_value_t value[MES_SERVER_SLOTS];
     mes_value_t beside[MES_BESIDE_SLOTS];
     apr_array_header_t *sections; /* of mes_location_t *: those said here that concern us */
+    apr_array_header_t *parts;    /* of mes_part_t *: those sections that say what is exported (plan.h) */
     const char *host;             /* ServerName as written: its host, and its port or 0 */
     int port;
     apr_interval_time_t keep;                            /* the longest EntraSAMLSessionLifetime of any section */
     const es_pair_t *const *signing, *const *decryption; /* made by judge; NULL where there are none */
     /* Made by judge; NULL where nothing says where metadata comes from. */
-    es_slot_t *slot;      /* of the mes_site_t that holds at the moment */
-    mes_source_t *source; /* of its metadata */
-    const char *template; /* the page */
-    pid_t owner;          /* the parent */
-    mes_state_t *state;   /* of the main server: what all sites share, NULL when there is no site */
+    es_slot_t *slot;              /* of the mes_site_t that holds at the moment */
+    mes_source_t *source;         /* of its metadata */
+    const char *template;         /* the page */
+    pid_t owner;                  /* the parent */
+    mes_state_t *state;           /* of the main server: what all sites share, NULL when there is no site */
+    const es_fold_set_t *inbound; /* request headers that nobody may send; NULL: there are none */
 } mes_server_t;
 
 extern const command_rec mes_directives[];
@@ -157,6 +166,20 @@ const char *mes_conf_error(const cmd_parms *cmd, const es_why_t *why);
 const char *mes_watch_check_owner(const cmd_parms *cmd, const char *owner);
 /* Puts the section among those of its server that are judged; .htaccess files are not. */
 void mes_watch_note_section(const cmd_parms *cmd, mes_location_t *location);
+
+/* The lines that say what is exported: one setter, which finds this in cmd->info. */
+typedef enum {
+    MES_SAY_PREFIX,
+    MES_SAY_VARIABLE,
+    MES_SAY_ALLOWED,
+    MES_SAY_DENIED,
+    MES_SAY_VALUES,
+    MES_SAY_HEADER,
+    MES_SAY_HEADER_PREFIX,
+    MES_SAY_LIMIT
+} mes_say_t;
+const char *mes_said_set(cmd_parms *cmd, void *location, int argc, char *const argv[]);
+
 const char *mes_watch_auth_type(cmd_parms *cmd, void *location, const char *args);
 const char *mes_watch_require(cmd_parms *cmd, void *location, const char *args);
 const char *mes_watch_merging(cmd_parms *cmd, void *location, const char *args);
@@ -166,7 +189,10 @@ const char *mes_watch_server_name(cmd_parms *cmd, void *location, const char *ar
 
 /* What all sites of the server share. Made by judge, filled by mes_state_open. */
 struct mes_state_t {
-    const char *const *names; /* ENTRA_… of the built-in claims, by their number */
+    const char *const *names;       /* ENTRA_… of the built-in claims, by their number */
+    const es_fold_set_t *variables; /* all that a claim may be, in any section of any host */
+    int is_planned;                 /* some section says what is exported */
+    int is_sending;                 /* and sends headers */
     mes_refresh_t *refresh;
     es_seal_key_t key;
     es_shm_t *shm;
@@ -228,6 +254,10 @@ es_rv_t mes_beside_check_section(const ap_directive_t **at, const mes_location_t
  * host too. ES_CONFIG_CLASH. */
 es_rv_t mes_beside_check_endpoints(const ap_directive_t **at, const mes_server_t *conf, const mes_server_t *around,
                                    es_why_t *why, apr_pool_t *pool);
+/* Makes the plans of all sections, tells of every two things under one name, and returns how many there are. */
+int mes_names_judge(const server_rec *main_server, apr_pool_t *pconf, apr_pool_t *ptemp);
+/* Fills in, here and in every host, what a client may not send. */
+void mes_names_collect(mes_state_t *state, server_rec *main_server, apr_pool_t *pool);
 int mes_judge_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server);
 /* The key pairs of EntraSAMLSigningCertificate or EntraSAMLDecryptionCertificate; *pairs = NULL where it is not said.
  * Key files are for the parent's eyes: to be called while it has the rights it was started with. Reasons PAIR_…. */
@@ -267,7 +297,7 @@ typedef enum {
 } mes_endpoint_t;
 
 /* A Require line of ours (authz.h). Of those that were not in the user's favour so many are told in the log. */
-typedef struct mes_line_t mes_line_t;
+typedef struct mes_rule_t mes_rule_t;
 #define MES_FAILED_MAX 8
 
 /* What we know of one request_rec. */
@@ -277,10 +307,11 @@ typedef struct {
     const char *cause;       /* the sentence to it */
     int is_resumed;          /* the session was looked for here, not by an outer request */
     const void *ours_in;     /* the per-directory configuration in which resume found our AuthType */
+    const void *exported_in; /* the one for which variables and headers were set, where any section says which */
     int is_judging;          /* inside our own call of access_checker_ex */
     int is_own;              /* the answer is ours: never to be stored */
     int n_failed;            /* lines of ours that were against the user, and the first of them */
-    const mes_line_t *failed[MES_FAILED_MAX];
+    const mes_rule_t *failed[MES_FAILED_MAX];
     es_request_kind_t step_up; /* the sign-in that may change the rules' mind, ES_REQUEST_PLAIN: none */
     es_edition_t *edition;     /* of the site, on the request that came from the browser; NULL: not asked for yet */
     int is_groups_unknown;     /* one of them asks for groups that Entra left out */
@@ -395,6 +426,7 @@ int mes_serve_metadata(request_rec *r, const mes_site_t *site);
 int mes_logout_serve(request_rec *r, const mes_site_t *site);
 
 int mes_export_environment(request_rec *r);
+void mes_export_settle(request_rec *r);
 const char *const *mes_export_names(apr_pool_t *pool);
 
 void mes_guard_register(void);

@@ -96,7 +96,7 @@ static const es_session_t *find_session(request_rec *r, const mes_site_t *site)
     if (session || !mes_request_is_ours(r) || mes_request_location(r)->is_bare || (request && request->endpoint)) {
         return session;
     }
-    if (mes_request_is_judged(r)) {
+    if (mes_request_judged(r)) {
         if (request) {
             request->is_claim_asked = 1;
         }

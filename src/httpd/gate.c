@@ -27,13 +27,12 @@ static int is_look(const request_rec *r)
 
 es_rv_t mes_gate_find(es_session_t *session, request_rec *r, const mes_site_t *site, es_why_t *why)
 {
-    const mes_location_t *location = mes_request_location(r);
-    const apr_interval_time_t fresh = location->value[MES_FRESH_SIGN_IN].number;
+    const apr_interval_time_t fresh = mes_request_location(r)->value[MES_FRESH_SIGN_IN].number;
     es_flow_t flow;
     es_rv_t rv;
 
     mes_request_flow(&flow, r, site);
-    rv = es_resume_find(session, &flow, location->value[MES_LIFETIME].number, location->value[MES_IDLE].number, why);
+    rv = mes_request_resume(session, r, &flow, why);
     return rv == ES_OK && fresh ? es_session_check_fresh(session, flow.now, fresh, why) : rv;
 }
 
@@ -127,20 +126,12 @@ int mes_gate_judge(request_rec *r)
     return is_denial(verdict, request) && can_answer(r) ? mes_denial_answer(r, request) : verdict;
 }
 
-/* What httpd took over for this request: had it passed the rules? See mes_request_session. */
+/* What httpd took over for this request: had it passed the rules? */
 static int has_passed(const request_rec *r)
 {
-    const mes_request_t *request = NULL;
+    const mes_request_t *judged = mes_request_judged(r);
 
-    while (r && !(request && request->is_resumed)) {
-        if (r->prev && r->prev->per_dir_config == r->per_dir_config) {
-            r = r->prev;
-        } else {
-            r = r->main && r->main->per_dir_config == r->per_dir_config ? r->main : NULL;
-        }
-        request = r ? mes_request_find(r) : NULL;
-    }
-    return request && request->is_passed;
+    return judged && judged->is_passed;
 }
 
 /* httpd asks no rules where the request that led here has the same configuration, and takes no notice of what they said to
@@ -202,7 +193,7 @@ static int start_signon(request_rec *r, const mes_site_t *site, const mes_reques
         return moved;
     }
     mes_request_flow(&flow, r, site);
-    flow.is_known = request->resumed == ES_OK || request->resumed == ES_SESSION_STALE;
+    flow.is_known = mes_request_is_known(request);
     if (es_signon_start(&answer, &flow, &ask, mes_request_landing(r), &why) != ES_OK) {
         return mes_io_refuse(r, site, &why, MES_OFFER_AGAIN);
     }

@@ -313,6 +313,13 @@ int mes_io_refuse_by_entra(request_rec *r, const mes_site_t *site, const es_why_
     return refuse(r, site, why, MES_OFFER_AGAIN, error);
 }
 
+/* httpd writes Allow from this list. */
+int mes_io_refuse_method(request_rec *r, const char *first, const char *second)
+{
+    ap_allow_methods(r, REPLACE_ALLOW, first, second, NULL);
+    return HTTP_METHOD_NOT_ALLOWED;
+}
+
 int mes_io_json(request_rec *r, const char *json)
 {
     return send_body(r, HTTP_OK, "application/json", json);

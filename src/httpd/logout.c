@@ -129,8 +129,7 @@ int mes_logout_serve(request_rec *r, const mes_site_t *site)
     es_query_t *query = NULL;
 
     if (r->method_number != M_GET && r->method_number != M_POST) {
-        ap_allow_methods(r, REPLACE_ALLOW, "GET", "POST", NULL);
-        return HTTP_METHOD_NOT_ALLOWED;
+        return mes_io_refuse_method(r, "GET", "POST");
     }
     if (r->method_number == M_GET && !is_harmless(r) &&
         es_query_read(&query, es_bytes_of(r->args ? r->args : ""), &why, r->pool) != ES_OK) {

@@ -396,13 +396,19 @@ int mes_request_is_ours(request_rec *r);
 /* The session httpd's authorization saw for this request: its own, or that of the outer request or the one redirected
  * from, where httpd took over their verdict. NULL when there is none. */
 const es_session_t *mes_request_session(const request_rec *r);
-/* Has authorization come to it, in one of our sections? */
-int mes_request_is_judged(const request_rec *r);
+/* The same of what resume noted: NULL where authorization has not come to it in one of our sections. */
+const mes_request_t *mes_request_judged(const request_rec *r);
+/* Is there a session that a sign-on from here raises (es_flow_t): a good one, or one good but for the age of its sign-in? */
+int mes_request_is_known(const mes_request_t *request);
 /* Is it the ErrorDocument of a failed request? */
 int mes_request_is_error_document(const request_rec *r);
 /* The page first asked for, as the browser's address line has it. */
 const char *mes_request_landing(const request_rec *r);
+/* What the flow needs to know of it; is_known = 0, for who knows better to set. */
 void mes_request_flow(es_flow_t *flow, request_rec *r, const mes_site_t *site);
+/* es_resume_find with the lifetime and idle limit of the section that it is in. At an endpoint these are as good as any:
+ * the page that it leads to has limits of its own, and the last word. */
+es_rv_t mes_request_resume(es_session_t *session, const request_rec *r, const es_flow_t *flow, es_why_t *why);
 es_visitor_t mes_request_visitor(const request_rec *r);
 /* Will the answer be shown in a frame? */
 int mes_request_is_framed(const request_rec *r);
@@ -454,6 +460,8 @@ int mes_io_is_tracing(const request_rec *r);
 int mes_io_refuse(request_rec *r, const mes_site_t *site, const es_why_t *why, mes_offer_t offer);
 /* The same for an error of Entra, whose code and identifiers go on the page. */
 int mes_io_refuse_by_entra(request_rec *r, const mes_site_t *site, const es_why_t *why, const es_aadsts_t *error);
+/* 405 with Allow (RFC 9110 section 15.5.6): these methods, NULL for no second. httpd has the page. */
+int mes_io_refuse_method(request_rec *r, const char *first, const char *second);
 int mes_io_redirect(request_rec *r, const es_answer_t *answer);
 /* is_all: at Entra too. */
 int mes_io_signed_out(request_rec *r, const mes_site_t *site, int is_all);

@@ -29,14 +29,6 @@ static int is_preflight(const request_rec *r)
            !has(r, "X-Method-Override");
 }
 
-static const request_rec *first_of(const request_rec *r)
-{
-    while (r->prev || r->main) {
-        r = r->prev ? r->prev : r->main;
-    }
-    return r;
-}
-
 /* What httpd's rules leave open for want of a user is granted, a denial stays one. The hook is called from within itself
  * to hear the rules. Subrequests too, which mod_dir and mod_negotiation look with: none of them answers, see below. */
 int mes_preflight_admit(request_rec *r)
@@ -49,7 +41,7 @@ int mes_preflight_admit(request_rec *r)
     }
     request = mes_request_find(r);
     if (!request || request->is_judging || !request->is_resumed || request->resumed == ES_OK ||
-        request->resumed == ES_CONFIG_SECTION || !is_preflight(first_of(r))) {
+        request->resumed == ES_CONFIG_SECTION || !is_preflight(mes_request_first(r))) {
         return DECLINED;
     }
     request->is_judging = 1;
@@ -63,30 +55,15 @@ int mes_preflight_admit(request_rec *r)
     return OK;
 }
 
-/* Was it let in as a preflight, itself or where httpd took over the verdict for it? See mes_request_session. */
-static int is_admitted(const request_rec *r)
-{
-    while (r) {
-        const mes_request_t *request = mes_request_find(r);
-
-        if (request && request->is_resumed) {
-            return request->is_preflight;
-        }
-        if (r->prev && r->prev->per_dir_config == r->per_dir_config) {
-            r = r->prev;
-        } else {
-            r = r->main && r->main->per_dir_config == r->per_dir_config ? r->main : NULL;
-        }
-    }
-    return 0;
-}
-
 /* An error document, a page included by SSI, a local redirect of a CGI program are asked for with GET by httpd itself,
  * and mostly without asking the rules again. The last moment before anything answers. */
 int mes_preflight_hold(request_rec *r)
 {
+    const mes_request_t *judged;
+
     if (!mes_request_location(r)->value[MES_PREFLIGHT].number || r->method_number == M_OPTIONS) {
         return DECLINED;
     }
-    return is_admitted(r) ? HTTP_UNAUTHORIZED : DECLINED;
+    judged = mes_request_judged(r);
+    return judged && judged->is_preflight ? HTTP_UNAUTHORIZED : DECLINED;
 }

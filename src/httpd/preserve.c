@@ -66,7 +66,7 @@ int mes_preserve_start(request_rec *r, const mes_site_t *site, const mes_request
         return mes_io_refuse(r, site, &why, is_fresh ? MES_OFFER_SIGN_IN_ANEW : MES_OFFER_SIGN_IN);
     }
     mes_request_flow(&flow, r, site);
-    flow.is_known = request->resumed == ES_OK || request->resumed == ES_SESSION_STALE;
+    flow.is_known = mes_request_is_known(request);
     if (es_signon_start_post(&answer, &flow, &ask, mes_request_landing(r), &post, &why) != ES_OK) {
         return mes_io_refuse(r, site, &why, why.rv == ES_SESSION_LOOP ? MES_OFFER_AGAIN : MES_OFFER_SIGN_IN);
     }

@@ -86,7 +86,7 @@ int mes_request_is_ours(request_rec *r)
 
 /* httpd runs the authorization hooks once for requests that share a per-directory configuration, and takes over user
  * and verdict from the request redirected from, else from the outer one (ap_process_request_internal). So do we. */
-static const mes_request_t *find_judged(const request_rec *r)
+const mes_request_t *mes_request_judged(const request_rec *r)
 {
     const request_rec *seen = r;
 
@@ -109,14 +109,14 @@ static const mes_request_t *find_judged(const request_rec *r)
 
 const es_session_t *mes_request_session(const request_rec *r)
 {
-    const mes_request_t *judged = find_judged(r);
+    const mes_request_t *judged = mes_request_judged(r);
 
     return judged && judged->resumed == ES_OK ? &judged->session : NULL;
 }
 
-int mes_request_is_judged(const request_rec *r)
+int mes_request_is_known(const mes_request_t *request)
 {
-    return find_judged(r) != NULL;
+    return request->resumed == ES_OK || request->resumed == ES_SESSION_STALE;
 }
 
 int mes_request_is_error_document(const request_rec *r)
@@ -149,6 +149,13 @@ void mes_request_flow(es_flow_t *flow, request_rec *r, const mes_site_t *site)
     flow->pool = r->pool;
     flow->others = site->from ? mes_scope_others(r, site) : NULL;
     flow->is_known = 0;
+}
+
+es_rv_t mes_request_resume(es_session_t *session, const request_rec *r, const es_flow_t *flow, es_why_t *why)
+{
+    const mes_value_t *value = mes_request_location(r)->value;
+
+    return es_resume_find(session, flow, value[MES_LIFETIME].number, value[MES_IDLE].number, why);
 }
 
 int mes_request_is_framed(const request_rec *r)

@@ -56,11 +56,8 @@ static int is_meant(const request_rec *r)
     return r->method_number == M_GET && !r->header_only && !apr_table_get(r->headers_in, "Sec-Purpose");
 }
 
-/* The limits of the endpoint's own place are as good as any, see serve.c: the page that the form goes to has the last
- * word. */
 int mes_resend_serve(request_rec *r, const mes_site_t *site)
 {
-    const mes_location_t *location = mes_request_location(r);
     es_why_t why = ES_WHY_INIT;
     const char *id = NULL;
     es_session_t session;
@@ -68,12 +65,10 @@ int mes_resend_serve(request_rec *r, const mes_site_t *site)
     es_flow_t flow;
 
     if (!is_meant(r)) {
-        ap_allow_methods(r, REPLACE_ALLOW, "GET", NULL);
-        return HTTP_METHOD_NOT_ALLOWED;
+        return mes_io_refuse_method(r, "GET", NULL);
     }
     mes_request_flow(&flow, r, site);
-    if (es_resume_find(&session, &flow, location->value[MES_LIFETIME].number, location->value[MES_IDLE].number, &why) !=
-        ES_OK) {
+    if (mes_request_resume(&session, r, &flow, &why) != ES_OK) {
         return mes_io_refuse(r, site, &why, MES_OFFER_SIGN_IN);
     }
     if (es_codec_form_find(&id, es_bytes_of(r->args ? r->args : ""), "id", &why, r->pool) != ES_OK ||

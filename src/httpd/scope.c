@@ -133,9 +133,7 @@ const es_site_t *const *mes_scope_others(request_rec *r, const mes_site_t *site)
     const es_site_t **others;
     int i, n = 0;
 
-    while (r->prev || r->main) {
-        r = r->prev ? r->prev : r->main;
-    }
+    r = mes_request_first(r);
     request = mes_request_get(r);
     if (!request->others) {
         others = apr_pcalloc(r->pool, (ES_OTHERS_MAX + 1) * sizeof *others);

@@ -10,13 +10,6 @@
 
 #include <apr_strings.h>
 
-/* 405 with Allow (RFC 9110 section 15.5.6), which httpd writes from this list. */
-static int refuse_method(request_rec *r, const char *first, const char *second)
-{
-    ap_allow_methods(r, REPLACE_ALLOW, first, second, NULL);
-    return HTTP_METHOD_NOT_ALLOWED;
-}
-
 static int redirect_to(request_rec *r, const char *location)
 {
     const es_answer_t answer = { .location = location };
@@ -62,7 +55,7 @@ int mes_serve_acs(request_rec *r, const mes_site_t *site)
         return redirect_to(r, site->connection->default_page);
     }
     if (r->method_number != M_POST) {
-        return refuse_method(r, "GET", "POST");
+        return mes_io_refuse_method(r, "GET", "POST");
     }
     mes_request_flow(&flow, r, site);
     if (mes_body_read(&body, r, site->response_limit, &why) != ES_OK) {
@@ -129,11 +122,10 @@ static es_rv_t read_query(const char **landing, es_request_ask_t *ask, const req
     return ES_OK;
 }
 
-/* With a live session there is nothing to do but go on, unless a fresh sign-in is asked for. Which limits hold is the landing's section's business; here
- * those of the endpoint's own place are as good as any, since a landing that finds the session too old starts anew. */
+/* With a live session there is nothing to do but go on, unless a fresh sign-in is asked for. A landing whose section finds
+ * that session too old starts anew. */
 int mes_serve_login(request_rec *r, const mes_site_t *site)
 {
-    const mes_location_t *location = mes_request_location(r);
     es_why_t why = ES_WHY_INIT, none = ES_WHY_INIT;
     es_answer_t answer = { NULL };
     es_request_ask_t ask;
@@ -142,14 +134,13 @@ int mes_serve_login(request_rec *r, const mes_site_t *site)
     es_flow_t flow;
 
     if (r->method_number != M_GET) {
-        return refuse_method(r, "GET", NULL);
+        return mes_io_refuse_method(r, "GET", NULL);
     }
     if (read_query(&landing, &ask, r, site, &why) != ES_OK) {
         return mes_io_refuse(r, site, &why, MES_OFFER_AGAIN);
     }
     mes_request_flow(&flow, r, site);
-    flow.is_known = es_resume_find(&session, &flow, location->value[MES_LIFETIME].number,
-                                   location->value[MES_IDLE].number, &none) == ES_OK;
+    flow.is_known = mes_request_resume(&session, r, &flow, &none) == ES_OK;
     if (flow.is_known && ask.kind != ES_REQUEST_FRESH && ask.kind != ES_REQUEST_MFA) {
         return redirect_to(r, landing);
     }
@@ -166,5 +157,5 @@ int mes_serve_login(request_rec *r, const mes_site_t *site)
 
 int mes_serve_metadata(request_rec *r, const mes_site_t *site)
 {
-    return r->method_number == M_GET ? mes_io_metadata(r, site) : refuse_method(r, "GET", NULL);
+    return r->method_number == M_GET ? mes_io_metadata(r, site) : mes_io_refuse_method(r, "GET", NULL);
 }

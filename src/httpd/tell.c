@@ -56,8 +56,7 @@ int mes_tell_serve(request_rec *r, const mes_site_t *site)
     es_flow_t flow;
 
     if (r->method_number != M_GET && r->method_number != M_POST) {
-        ap_allow_methods(r, REPLACE_ALLOW, "GET", "POST", NULL);
-        return HTTP_METHOD_NOT_ALLOWED;
+        return mes_io_refuse_method(r, "GET", "POST");
     }
     /* Not for scripts and images of other sites either (Fetch standard, 3.7) */
     apr_table_setn(r->err_headers_out, "Cross-Origin-Resource-Policy", "same-origin");

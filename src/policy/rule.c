@@ -2,18 +2,12 @@
 #include "policy/rule.h"
 
 #include "base/guid.h"
-
-#define PCRE2_CODE_UNIT_WIDTH 8
+#include "base/regex.h"
 
 #include <apr_cstr.h>
 #include <apr_lib.h>
 #include <apr_strings.h>
 #include <apr_tables.h>
-#include <pcre2.h>
-
-/* Steps a regex may take for one value. Patterns that need to go back and forth a lot pass it only on values that were
- * made for that; then the value does not match, and no further one is tried. */
-#define STEPS_MAX 50000
 
 typedef struct {
     unsigned id; /* 0: by name */
@@ -38,22 +32,12 @@ typedef enum {
     ABSENT,
     UNKNOWN, /* Entra sent a link in place of the groups */
     NO_MATCH,
-    GIVEN_UP /* the regex took too many steps, or PCRE2 had no memory */
+    GIVEN_UP /* the regex took too many steps (base/regex.h), or PCRE2 had no memory: no further value is tried */
 } outcome_t;
 
-static apr_status_t free_code(void *code)
+static apr_status_t free_spare(void *made)
 {
-    pcre2_code_free(code);
-    return APR_SUCCESS;
-}
-
-/* What the rule made for its matches. */
-static apr_status_t free_rest(void *made)
-{
-    es_rule_t *rule = made;
-
-    pcre2_match_context_free(rule->limits);
-    pcre2_match_data_free(rule->spare);
+    pcre2_match_data_free(((es_rule_t *)made)->spare);
     return APR_SUCCESS;
 }
 
@@ -120,18 +104,12 @@ static void take_value(term_t *made, const char *value, apr_pool_t *pool)
 static es_rv_t take_regex(term_t *made, const char *pattern, es_why_t *why, apr_pool_t *pool)
 {
     /* DOLLAR_ENDONLY: else "^admin$" would take a value with a line feed behind it, did a record hold one */
-    const uint32_t options = PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C;
-    PCRE2_UCHAR message[160];
-    PCRE2_SIZE at;
-    int error;
+    const es_rv_t rv = es_regex_compile(&made->regex, pattern, PCRE2_DOLLAR_ENDONLY, ES_CONFIG_REGEX,
+                                        apr_psprintf(pool, " of claim %.200s", made->name), why, pool);
 
-    made->regex = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, options, &error, &at, NULL);
-    if (!made->regex) {
-        pcre2_get_error_message(error, message, sizeof message);
-        return es_fail(why, ES_CONFIG_REGEX, "regex \"%.200s\" of claim %.200s does not compile: %s at offset %lu",
-                       pattern, made->name, (const char *)message, (unsigned long)at);
+    if (rv != ES_OK) {
+        return rv;
     }
-    apr_pool_cleanup_register(pool, made->regex, free_code, apr_pool_cleanup_null);
     /* Faster where the system lets us; where not (no memory both writable and executable), PCRE2 interprets. */
     pcre2_jit_compile(made->regex, PCRE2_JIT_COMPLETE);
     return ES_OK;
@@ -192,13 +170,10 @@ es_rv_t es_rule_make(es_rule_t **rule, const char *line, es_rule_resolve_t *reso
     made->groups = resolve("groups");
     made->groups_link = resolve("groups_link");
     made->roles = resolve("roles");
-    made->limits = pcre2_match_context_create(NULL);
-    if (!made->limits) {
-        return es_fail(why, ES_INTERNAL, "PCRE2 has no memory for a match context");
+    apr_pool_cleanup_register(pool, made, free_spare, apr_pool_cleanup_null);
+    if (es_regex_limits(&made->limits, why, pool) != ES_OK) {
+        return why->rv;
     }
-    apr_pool_cleanup_register(pool, made, free_rest, apr_pool_cleanup_null);
-    pcre2_set_match_limit(made->limits, STEPS_MAX);
-    pcre2_set_depth_limit(made->limits, STEPS_MAX);
     made->terms = (const term_t *)terms->elts;
     made->n_terms = terms->nelts;
     *rule = made;

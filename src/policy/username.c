@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "policy/username.h"
 
-#define PCRE2_CODE_UNIT_WIDTH 8
+#include "base/regex.h"
 
 #include <apr_lib.h>
 #include <apr_strings.h>
 #include <apr_tables.h>
-#include <pcre2.h>
 
-/* As of a rule (policy/rule.c): patterns that need more pass it only on values that were made for that. */
-#define STEPS_MAX 50000
 #define DOMAIN_MAX 253 /* RFC 1035 section 2.3.4, without the dot at the end */
 
 /* A piece of a replacement: text as it is, or a group of the regex. */
@@ -31,36 +28,9 @@ struct es_username_t {
     int is_lower;
 };
 
-static apr_status_t free_code(void *code)
-{
-    pcre2_code_free(code);
-    return APR_SUCCESS;
-}
-
-static apr_status_t free_context(void *context)
-{
-    pcre2_match_context_free(context);
-    return APR_SUCCESS;
-}
-
 /* The whole value must match: an expression about "@contoso.com" that someone forgot to anchor would else take
  * "eve@contoso.com.example" for a user of Contoso's. */
-static es_rv_t compile(match_t *made, const char *pattern, es_why_t *why, apr_pool_t *pool)
-{
-    const uint32_t options = PCRE2_UTF | PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_NEVER_BACKSLASH_C;
-    PCRE2_UCHAR message[160];
-    PCRE2_SIZE at;
-    int error;
-
-    made->regex = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, options, &error, &at, NULL);
-    if (!made->regex) {
-        pcre2_get_error_message(error, message, sizeof message);
-        return es_fail(why, ES_CONFIG_REMOTE_USER, "regex \"%.200s\" does not compile: %s at offset %lu", pattern,
-                       (const char *)message, (unsigned long)at);
-    }
-    apr_pool_cleanup_register(pool, made->regex, free_code, apr_pool_cleanup_null);
-    return ES_OK;
-}
+#define WHOLE (PCRE2_ANCHORED | PCRE2_ENDANCHORED)
 
 static void add_text(apr_array_header_t *pieces, const char *text, apr_size_t len, apr_pool_t *pool)
 {
@@ -111,7 +81,7 @@ static es_rv_t make_matches(es_username_t *made, const es_username_conf_t *conf,
 
     for (i = 0; i < conf->n_matches; i++) {
         match_t match = { NULL, NULL };
-        es_rv_t rv = compile(&match, conf->matches[2 * i], why, pool);
+        es_rv_t rv = es_regex_compile(&match.regex, conf->matches[2 * i], WHOLE, ES_CONFIG_REMOTE_USER, "", why, pool);
 
         if (rv == ES_OK) {
             rv = read_replacement(&match, conf->matches[2 * i + 1], why, pool);
@@ -122,14 +92,7 @@ static es_rv_t make_matches(es_username_t *made, const es_username_conf_t *conf,
         APR_ARRAY_PUSH(matches, match_t) = match;
     }
     made->matches = matches;
-    made->limits = pcre2_match_context_create(NULL);
-    if (!made->limits) {
-        return es_fail(why, ES_INTERNAL, "PCRE2 has no memory for a match context");
-    }
-    apr_pool_cleanup_register(pool, made->limits, free_context, apr_pool_cleanup_null);
-    pcre2_set_match_limit(made->limits, STEPS_MAX);
-    pcre2_set_depth_limit(made->limits, STEPS_MAX);
-    return ES_OK;
+    return es_regex_limits(&made->limits, why, pool);
 }
 
 /* Letters beyond ASCII too: Entra's domains may be internationalised, and show as they are written. */

@@ -4,16 +4,20 @@
  */
 #include "httpd/refresh.h"
 
-static int same_list(const mes_value_t *a, const mes_value_t *b)
+#include <strings.h>
+
+typedef int compare_t(const char *a, const char *b);
+
+static int same_list(const apr_array_header_t *a, const apr_array_header_t *b, compare_t *compare)
 {
-    const int count = a->list ? a->list->nelts : 0;
+    const int count = a ? a->nelts : 0;
     int i;
 
-    if ((b->list ? b->list->nelts : 0) != count) {
+    if ((b ? b->nelts : 0) != count) {
         return 0;
     }
     for (i = 0; i < count; i++) {
-        if (strcmp(APR_ARRAY_IDX(a->list, i, const char *), APR_ARRAY_IDX(b->list, i, const char *)) != 0) {
+        if (compare(APR_ARRAY_IDX(a, i, const char *), APR_ARRAY_IDX(b, i, const char *)) != 0) {
             return 0;
         }
     }
@@ -25,19 +29,26 @@ static int agree(const mes_server_t *a, const mes_server_t *b, const int *slots,
     apr_size_t i;
 
     for (i = 0; i < count; i++) {
-        if (!same_list(&a->value[slots[i]], &b->value[slots[i]])) {
+        if (!same_list(a->value[slots[i]].list, b->value[slots[i]].list, strcmp)) {
             return 0;
         }
     }
     return 1;
 }
 
+/* The domains that are taken off, as es_username_make understands them: Off is what no line is. */
+static const apr_array_header_t *domains_of(const mes_server_t *conf)
+{
+    const apr_array_header_t *list = conf->value[MES_REMOTE_USER_STRIP].list;
+
+    return list && list->nelts == 1 && strcasecmp(APR_ARRAY_IDX(list, 0, const char *), "Off") == 0 ? NULL : list;
+}
+
 int mes_agree_names(const mes_server_t *a, const mes_server_t *b)
 {
-    static const int slots[] = { MES_REMOTE_USER, MES_REMOTE_USER_MATCH, MES_REMOTE_USER_STRIP, MES_CLAIM,
-                                 MES_REQUIRED_CLAIMS };
+    static const int slots[] = { MES_REMOTE_USER, MES_REMOTE_USER_MATCH, MES_CLAIM, MES_REQUIRED_CLAIMS };
 
-    return agree(a, b, slots, sizeof slots / sizeof *slots) &&
+    return agree(a, b, slots, sizeof slots / sizeof *slots) && same_list(domains_of(a), domains_of(b), strcasecmp) &&
            a->value[MES_REMOTE_USER_LOWER].number == b->value[MES_REMOTE_USER_LOWER].number;
 }
 

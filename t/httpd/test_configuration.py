@@ -84,6 +84,13 @@ def test_hosts_that_share_sessions_agree(make, other):
     assert status != 0 and REASONS["config-shared"].remedy in printed, printed
 
 
+@pytest.mark.parametrize("said", [("Off", ""), ("", "Off"), ("on", "On"), ("X.test", "x.TEST")])
+def test_one_meaning_in_other_words_is_no_disagreement(make, said):
+    mine, other = (f"EntraSAMLRemoteUserStripDomain {words}\n" if words else "" for words in said)
+    status, printed = configtest(make("EntraSAMLEntityID urn:shared\n" + mine + SECTION, plain=SHARED + other))
+    assert status == 0, printed
+
+
 def test_every_fault_is_told_at_once(make):
     httpd = make("EntraSAMLBaseURL http://x\n" + '<Location "/a">\nAuthType entra-saml\n</Location>')
     status, printed = configtest(httpd)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #define PORT_MAX 65535
+#define ADDRESS_MAX 8192 /* httpd takes no longer header, unless it is told to (LimitRequestFieldSize) */
 
 static const char *copy(const char *text, apr_pool_t *pool)
 {
@@ -118,6 +119,15 @@ int es_url_same_origin(const es_url_t *a, const es_url_t *b)
 {
     return a->scheme && b->scheme && a->host && b->host && strcmp(a->scheme, b->scheme) == 0 &&
            strcmp(a->host, b->host) == 0 && a->port == b->port;
+}
+
+int es_url_is_on(const char *address, const char *origin, apr_pool_t *pool)
+{
+    es_why_t ignored = ES_WHY_INIT;
+    es_url_t url, ours;
+
+    return es_url_read(&url, address, ADDRESS_MAX, &ignored, pool) == ES_OK &&
+           es_url_read(&ours, origin, ADDRESS_MAX, &ignored, pool) == ES_OK && es_url_same_origin(&url, &ours);
 }
 
 const char *es_url_origin(const es_url_t *url, apr_pool_t *pool)

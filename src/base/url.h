@@ -26,6 +26,9 @@ es_rv_t es_url_read(es_url_t *url, const char *text, apr_size_t limit, es_why_t 
 /* Same scheme, host and effective port (RFC 6454). */
 int es_url_same_origin(const es_url_t *a, const es_url_t *b);
 
+/* Is an address, as browsers write it in Origin and Referer, one of this origin? Not when it is none at all. */
+int es_url_is_on(const char *address, const char *origin, apr_pool_t *pool);
+
 /* "https://host[:port]": the port as written, the host in lower case. NULL without scheme or host. */
 const char *es_url_origin(const es_url_t *url, apr_pool_t *pool);
 

@@ -87,6 +87,10 @@ es_rv_t es_resume_look(es_session_t *session, es_place_t *place, const es_flow_t
 es_rv_t es_signon_start(es_answer_t *answer, const es_flow_t *flow, const es_request_ask_t *ask, const char *landing,
                         es_why_t *why);
 
+/* Where a sign-in of this kind begins: `login` is the sign-in endpoint's address or path, the landing where it leads
+ * back to; NULL: the default page. */
+const char *es_signon_address(const char *login, es_request_kind_t kind, const char *landing, apr_pool_t *pool);
+
 /* A posted form, judged: es_repeat_check_sender, es_repeat_make. */
 typedef struct {
     es_kept_kind_t kind;

@@ -6,6 +6,8 @@
 #include "flow/signon.h"
 #include "flow/keep.h"
 
+#include "base/codec.h"
+
 #include <apr_strings.h>
 
 /* Sessions made for one landing within a minute whose cookie never came back: the next would be the same. With a dead
@@ -278,4 +280,16 @@ es_rv_t es_signon_move(es_answer_t *answer, const es_flow_t *flow, const char *p
     es_signon_set_cookie(answer, connection->binding_cookie, es_binding_text(&binding, flow->pool), ES_COOKIE_NONE,
                          flow);
     return ES_OK;
+}
+
+const char *es_signon_address(const char *login, es_request_kind_t kind, const char *landing, apr_pool_t *pool)
+{
+    static const char *const words[ES_REQUEST_KINDS] = { [ES_REQUEST_PLAIN] = "",
+                                                         [ES_REQUEST_FRESH] = "fresh=1",
+                                                         [ES_REQUEST_PASSIVE] = "passive=1",
+                                                         [ES_REQUEST_MFA] = "mfa=1" };
+    const char *word = words[kind];
+
+    return apr_pstrcat(pool, login, *word || landing ? "?" : "", word, *word && landing ? "&" : "",
+                       landing ? "return=" : "", landing ? es_codec_url_encode(landing, pool) : NULL, NULL);
 }

@@ -57,8 +57,7 @@ static const char *write_time(const char *name, apr_time_t time, apr_pool_t *poo
 
 const char *es_tell_sign_in(const es_connection_t *connection, const char *page, int anew, apr_pool_t *pool)
 {
-    return apr_pstrcat(pool, connection->login_url,
-                       anew ? "?fresh=1&return=" : "?return=", es_codec_url_encode(page, pool), NULL);
+    return es_signon_address(connection->login_url, anew ? ES_REQUEST_FRESH : ES_REQUEST_PLAIN, page, pool);
 }
 
 static const char *write_session(const es_session_t *session, const es_flow_t *flow, const es_tell_limits_t *limits,

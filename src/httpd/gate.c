@@ -184,7 +184,7 @@ int mes_gate_redirects(request_rec *r, es_visitor_t visitor)
 static int start_signon(request_rec *r, const mes_site_t *site, const mes_request_t *request)
 {
     const int moved = mes_plain_move(r, site);
-    const es_request_ask_t ask = { .kind = mes_request_wants_fresh(r) ? ES_REQUEST_FRESH : ES_REQUEST_PLAIN };
+    const es_request_ask_t ask = { .kind = mes_request_kind(r) };
     es_answer_t answer = { NULL };
     es_why_t why = ES_WHY_INIT;
     es_flow_t flow;

@@ -223,13 +223,9 @@ static const char *login_of(const request_rec *r, const mes_site_t *site)
 {
     const mes_request_t *request = mes_request_find(r);
     const es_request_kind_t step_up = request ? request->step_up : ES_REQUEST_PLAIN;
+    const es_request_kind_t kind = step_up != ES_REQUEST_PLAIN ? step_up : mes_request_kind(r);
 
-    if (step_up == ES_REQUEST_MFA) {
-        return apr_pstrcat(r->pool, site->connection->login_url, "?mfa=1", NULL);
-    }
-    return step_up == ES_REQUEST_FRESH || mes_request_wants_fresh(r)
-               ? apr_pstrcat(r->pool, site->connection->login_url, "?fresh=1", NULL)
-               : site->connection->login_url;
+    return es_signon_address(site->connection->login_url, kind, NULL, r->pool);
 }
 
 static void challenge(request_rec *r, const char *sign_in)

@@ -11,15 +11,6 @@
 
 #include <apr_strings.h>
 
-static int is_on_origin(const char *text, const mes_site_t *site, apr_pool_t *pool)
-{
-    es_why_t why = ES_WHY_INIT;
-    es_url_t url, ours;
-
-    return text && es_url_read(&url, text, 4096, &why, pool) == ES_OK &&
-           es_url_read(&ours, site->connection->origin, 4096, &why, pool) == ES_OK && es_url_same_origin(&url, &ours);
-}
-
 /* HEAD is safe (RFC 9110 section 9.2.1); a prefetch is nobody's wish. */
 static int is_harmless(const request_rec *r)
 {
@@ -32,6 +23,7 @@ static int is_meant(const request_rec *r, const mes_site_t *site)
 {
     const char *fetch_site = apr_table_get(r->headers_in, "Sec-Fetch-Site");
     const char *origin = apr_table_get(r->headers_in, "Origin");
+    const char *from = origin ? origin : apr_table_get(r->headers_in, "Referer");
 
     if (r->method_number == M_POST && fetch_site) {
         return strcmp(fetch_site, "same-origin") == 0 || strcmp(fetch_site, "none") == 0;
@@ -47,7 +39,7 @@ static int is_meant(const request_rec *r, const mes_site_t *site)
     if (fetch_site) {
         return strcmp(fetch_site, "same-origin") == 0;
     }
-    return is_on_origin(origin ? origin : apr_table_get(r->headers_in, "Referer"), site, r->pool);
+    return from && es_url_is_on(from, site->connection->origin, r->pool);
 }
 
 /* A page of ours as the query's `return` names it; NULL where it names none. One that is refused keeps nobody signed

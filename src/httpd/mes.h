@@ -391,6 +391,8 @@ const es_site_t *const *mes_scope_others(request_rec *r, const mes_site_t *site)
 const mes_location_t *mes_request_location(const request_rec *r);
 /* Does its section say how old the sign-in at Entra may be? */
 int mes_request_wants_fresh(const request_rec *r);
+/* The sign-in that this takes. */
+es_request_kind_t mes_request_kind(const request_rec *r);
 /* Is it in a section with AuthType entra-saml? */
 int mes_request_is_ours(request_rec *r);
 /* The session httpd's authorization saw for this request: its own, or that of the outer request or the one redirected

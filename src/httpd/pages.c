@@ -106,17 +106,12 @@ static int is_login(const char *landing, const mes_site_t *site)
     return landing && strncmp(landing, site->connection->login_path, len) == 0 && strchr("?", landing[len]);
 }
 
-/* `kind`: what the endpoint is asked for; NULL: an ordinary sign-in. */
-static const char *make_sign_in(const char *landing, const char *kind, const char *target, const mes_site_t *site,
+static const char *make_sign_in(const char *landing, es_request_kind_t kind, const char *target, const mes_site_t *site,
                                 apr_pool_t *pool)
 {
-    const char *href = landing;
+    const char *href =
+        is_login(landing, site) ? landing : es_signon_address(site->connection->login_path, kind, landing, pool);
 
-    if (!is_login(landing, site)) {
-        href = apr_pstrcat(pool, site->connection->login_path, kind || landing ? "?" : "", kind ? kind : "",
-                           kind && landing ? "&" : "", landing ? "return=" : "",
-                           landing ? es_codec_url_encode(landing, pool) : NULL, NULL);
-    }
     return make_link("Sign in", href, target, pool);
 }
 
@@ -145,11 +140,11 @@ const char *mes_pages_action(mes_offer_t offer, const char *landing, int is_fram
     case MES_OFFER_GO_ON:
         return make_link("Go on", site->connection->default_page, target, pool);
     case MES_OFFER_SIGN_IN:
-        return make_sign_in(landing, NULL, target, site, pool);
+        return make_sign_in(landing, ES_REQUEST_PLAIN, target, site, pool);
     case MES_OFFER_SIGN_IN_ANEW:
-        return make_sign_in(landing, "fresh=1", target, site, pool);
+        return make_sign_in(landing, ES_REQUEST_FRESH, target, site, pool);
     case MES_OFFER_SIGN_IN_MFA:
-        return make_sign_in(landing, "mfa=1", target, site, pool);
+        return make_sign_in(landing, ES_REQUEST_MFA, target, site, pool);
     case MES_OFFER_ANEW_OR_OUT:
         return apr_pstrcat(pool, mes_pages_action(MES_OFFER_SIGN_IN_ANEW, landing, is_framed, site, pool),
                            mes_pages_action(MES_OFFER_SIGN_OUT, landing, is_framed, site, pool), NULL);

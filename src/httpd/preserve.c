@@ -55,15 +55,14 @@ static es_rv_t read_post(es_post_t *post, request_rec *r, const mes_site_t *site
 
 int mes_preserve_start(request_rec *r, const mes_site_t *site, const mes_request_t *request)
 {
-    const int is_fresh = mes_request_wants_fresh(r);
-    const es_request_ask_t ask = { .kind = is_fresh ? ES_REQUEST_FRESH : ES_REQUEST_PLAIN };
+    const es_request_ask_t ask = { .kind = mes_request_kind(r) };
     es_answer_t answer = { NULL };
     es_why_t why = ES_WHY_INIT;
     es_post_t post;
     es_flow_t flow;
 
     if (read_post(&post, r, site, &why) != ES_OK) {
-        return mes_io_refuse(r, site, &why, is_fresh ? MES_OFFER_SIGN_IN_ANEW : MES_OFFER_SIGN_IN);
+        return mes_io_refuse(r, site, &why, mes_request_wants_fresh(r) ? MES_OFFER_SIGN_IN_ANEW : MES_OFFER_SIGN_IN);
     }
     mes_request_flow(&flow, r, site);
     flow.is_known = mes_request_is_known(request);

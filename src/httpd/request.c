@@ -72,6 +72,11 @@ int mes_request_wants_fresh(const request_rec *r)
     return mes_request_location(r)->value[MES_FRESH_SIGN_IN].number != 0;
 }
 
+es_request_kind_t mes_request_kind(const request_rec *r)
+{
+    return mes_request_wants_fresh(r) ? ES_REQUEST_FRESH : ES_REQUEST_PLAIN;
+}
+
 int mes_request_is_ours(request_rec *r)
 {
     const mes_request_t *request = mes_request_find(r);

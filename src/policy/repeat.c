@@ -17,7 +17,6 @@
 #include <strings.h>
 
 #define FIELDS_MAX 10000
-#define URL_MAX 8192
 
 /* ---- may it be kept? ----------------------------------------------------------------------------------------- */
 
@@ -61,15 +60,6 @@ es_rv_t es_repeat_type(es_repeat_type_t *type, const es_repeat_headers_t *header
     return es_fail(why, ES_POST_TYPE, "the content type is %.100s", *said ? said : "absent");
 }
 
-static int is_from(const char *address, const char *origin, apr_pool_t *pool)
-{
-    es_why_t ignored = ES_WHY_INIT;
-    es_url_t url, ours;
-
-    return es_url_read(&url, address, URL_MAX, &ignored, pool) == ES_OK && url.scheme && url.host &&
-           es_url_read(&ours, origin, URL_MAX, &ignored, pool) == ES_OK && es_url_same_origin(&url, &ours);
-}
-
 es_rv_t es_repeat_check_sender(const es_repeat_headers_t *headers, const char *origin, es_why_t *why, apr_pool_t *pool)
 {
     const char *address = headers->origin ? headers->origin : headers->referer;
@@ -82,7 +72,7 @@ es_rv_t es_repeat_check_sender(const es_repeat_headers_t *headers, const char *o
     if (!address) {
         return es_fail(why, ES_POST_CROSS_SITE, "neither Sec-Fetch-Site nor Origin nor Referer says who sent it");
     }
-    return is_from(address, origin, pool)
+    return es_url_is_on(address, origin, pool)
                ? ES_OK
                : es_fail(why, ES_POST_CROSS_SITE, "%s is %.200s", headers->origin ? "Origin" : "Referer", address);
 }

@@ -266,6 +266,19 @@ START_TEST(hints_travel_outside_the_request)
 }
 END_TEST
 
+START_TEST(the_address_says_what_is_asked_for)
+{
+    ck_assert_str_eq(es_signon_address("/saml/login", ES_REQUEST_PLAIN, NULL, unit_pool), "/saml/login");
+    ck_assert_str_eq(es_signon_address("/saml/login", ES_REQUEST_PLAIN, "/a?b&c", unit_pool),
+                     "/saml/login?return=%2Fa%3Fb%26c");
+    ck_assert_str_eq(es_signon_address("/saml/login", ES_REQUEST_FRESH, NULL, unit_pool), "/saml/login?fresh=1");
+    ck_assert_str_eq(es_signon_address("/saml/login", ES_REQUEST_PASSIVE, "/a", unit_pool),
+                     "/saml/login?passive=1&return=%2Fa");
+    ck_assert_str_eq(es_signon_address("/saml/login", ES_REQUEST_MFA, "/a", unit_pool),
+                     "/saml/login?mfa=1&return=%2Fa");
+}
+END_TEST
+
 Suite *suite_signon(void)
 {
     Suite *suite = suite_create("signon");
@@ -284,5 +297,6 @@ Suite *suite_signon(void)
     tcase_add_test(tcase, a_silent_attempt_is_made_once_a_minute);
     tcase_add_test(tcase, only_a_silent_attempt_of_this_browser_swallows_an_error);
     tcase_add_test(tcase, hints_travel_outside_the_request);
+    tcase_add_test(tcase, the_address_says_what_is_asked_for);
     return suite;
 }

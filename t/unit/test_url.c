@@ -193,6 +193,19 @@ START_TEST(same_origin)
 
     ck_assert_int_eq(es_url_same_origin(&a, &b), origins[_i].same);
     ck_assert_int_eq(es_url_same_origin(&b, &a), origins[_i].same);
+    ck_assert_int_eq(es_url_is_on(origins[_i].b, origins[_i].a, unit_pool), origins[_i].same);
+}
+END_TEST
+
+/* What is no address comes from nowhere: a sandboxed page's Origin, a header that was made up. */
+START_TEST(no_address_is_on_an_origin)
+{
+    const char *origin = "https://app.example.com";
+
+    ck_assert_int_eq(es_url_is_on("null", origin, unit_pool), 0);
+    ck_assert_int_eq(es_url_is_on("", origin, unit_pool), 0);
+    ck_assert_int_eq(es_url_is_on("https://app.example.com https://evil.example", origin, unit_pool), 0);
+    ck_assert_int_eq(es_url_is_on("https://app.example.com\\@evil.example/", origin, unit_pool), 0);
 }
 END_TEST
 
@@ -312,6 +325,7 @@ Suite *suite_url(void)
     tcase_add_loop_test(tcase, refusal, 0, COUNT(refused));
     tcase = unit_case(suite, "origin");
     tcase_add_loop_test(tcase, same_origin, 0, COUNT(origins));
+    tcase_add_test(tcase, no_address_is_on_an_origin);
     tcase_add_test(tcase, origin);
     tcase = unit_case(suite, "path");
     tcase_add_loop_test(tcase, path, 0, COUNT(paths));

@@ -32,7 +32,8 @@ unsigned es_claims_find(const char *name);
 const char *es_claims_derive(const char *name, apr_pool_t *pool);
 
 /* ES_CONFIG_CLAIM: a short name that is not [a-z][a-z0-9_]* of at most ES_CLAIMS_SHORT_MAX characters, or that a
- * built-in claim or a variable of ours has; a full name that is empty, holds white space, or is built in itself; either given twice. */
+ * built-in claim or a variable of ours has; a full name that is empty, holds white space, or is built in itself; either
+ * given twice. */
 es_rv_t es_claims_check_aliases(const es_claim_alias_t *aliases, int n_aliases, es_why_t *why);
 
 /* The claims of an assertion, one entry a short name, in order of appearance, NameID ("nameid") first. Attributes of

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The order of things, one file per path: resume, signon, acs, logout, resend. Only these files know the story, and they know
- * no detail: they get a request's facts and return what to answer. The glue acts.
+ * The order of things, one file per path: resume, signon, acs, logout, stepup, resend, tell. Only these files know the
+ * story, and they know no detail: they get a request's facts and return what to answer. The glue acts.
  */
 #ifndef ES_FLOW_H
 #define ES_FLOW_H
@@ -42,6 +42,8 @@ typedef struct {
     es_cookie_site_t session_cookie;    /* may another site's page bring it along? */
 } es_site_t;
 
+#define ES_OTHERS_MAX 8 /* connections whose sessions are good for another */
+
 /* What one request brings. Lives on the stack of the hook that handles it. */
 typedef struct {
     const es_site_t *site;
@@ -56,7 +58,6 @@ typedef struct {
 } es_flow_t;
 
 /* What to answer. Zeroed by the caller. */
-#define ES_OTHERS_MAX 8 /* connections whose sessions are good for another */
 #define ES_ANSWER_COOKIES (3 + ES_OTHERS_MAX)
 typedef struct {
     const char *location; /* 303 to there; NULL: the reason's page */
@@ -151,8 +152,8 @@ es_rv_t es_acs_accept(es_answer_t *answer, es_acs_report_t *report, const es_flo
                       es_why_t *why);
 
 /* The user signs out here. Ends every session whose cookie came along, of ours and of the others whose sessions are good
- * here, answers with cookies that erase them, and never fails to erase. location = Entra, to be asked to end its session too, where it can be and `asks` says so; else the
- * landing, a page on our origin or NULL for the page that says so. */
+ * here, answers with cookies that erase them, and never fails to erase. location = Entra, to be asked to end its session
+ * too, where it can be and `asks` says so; else the landing, a page on our origin or NULL for the page that says so. */
 es_rv_t es_logout_start(es_answer_t *answer, int *ended, const es_flow_t *flow, const char *landing, int asks,
                         es_why_t *why);
 
@@ -164,9 +165,8 @@ typedef struct {
 
 /* Entra's LogoutRequest (SAML profiles 4.4.3.3): ends the sessions whose SessionIndex it names, or where there are none
  * of these all of its NameID, with this connection and of the tenant whose message it is, whether their cookies came along
- * or not. location = Entra, with the
- * LogoutResponse; NULL where the metadata has no address for it. The reasons of es_query_open, es_logout_read and
- * es_logout_check, ES_LOGOUT_REPLAYED: refused, nothing ended. */
+ * or not. location = Entra, with the LogoutResponse; NULL where the metadata has no address for it. The reasons of
+ * es_query_open, es_logout_read and es_logout_check, ES_LOGOUT_REPLAYED: refused, nothing ended. */
 es_rv_t es_logout_follow(es_answer_t *answer, es_logout_report_t *report, const es_flow_t *flow,
                          const es_query_t *query, es_why_t *why);
 

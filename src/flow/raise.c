@@ -5,8 +5,8 @@
 
 #define METHODS "authnmethodsreferences"
 
-/* Sign-ins of one browser that run side by side, as when it opens twenty tabs again, end within this time. A session used this lately
- * also speaks for whoever is at the browser now: which idle limits it has met the ACS does not know. */
+/* Sign-ins of one browser that run side by side, as when it opens twenty tabs again, end within this time. A session
+ * used this lately also speaks for whoever is at the browser now: which idle limits it has met the ACS does not know. */
 #define SIDE_BY_SIDE apr_time_from_sec(300)
 
 /* A session of the browser's. */
@@ -109,9 +109,9 @@ static void end_later(es_raise_t *raise, const es_hash_t *key)
     raise->ended[raise->n_ended++] = *key;
 }
 
-/* The one that was there when the sign-on started. It has something to say only if it was good there: a session that has
- * ended proves nothing any more. Another connection's is not ours to end, unless it is of somebody else: when the new session ends
- * before it, this browser would be that other again. */
+/* The one that was there when the sign-on started. It has something to say only if it was good there: a session that
+ * has ended proves nothing any more. Another connection's is not ours to end, unless it is of somebody else: when the
+ * new session ends before it, this browser would be that other again. */
 static int judge_first(es_raise_t *raise, es_session_new_t *fresh, const es_flow_t *flow, const es_pending_t *pending,
                        const es_session_t *session)
 {

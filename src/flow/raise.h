@@ -4,9 +4,9 @@
  * by then stays proved. It replaces them: their cookies are dead at once.
  *
  * Two are known at the ACS, where no session cookie comes: the one that was there when the sign-on started (the pending
- * sign-in has it), and the one made last in this browser (the binding cookie has it). They differ where sign-ins run side by
- * side. Then the later answer may be the older sign-in at Entra, with less proved, and its cookie takes the other's
- * place: what that one proved is taken over too.
+ * sign-in has it), and the one made last in this browser (the binding cookie has it). They differ where sign-ins run
+ * side by side. Then the later answer may be the older sign-in at Entra, with less proved, and its cookie takes the
+ * other's place: what that one proved is taken over too.
  *
  * The end of the new session is its own: its lifetime begins with it, SessionNotOnOrAfter is that of the new assertion.
  */

@@ -4,8 +4,8 @@
  * rules have the last word.
  *
  * What "once" means is known in two places. The session says what Entra was asked for when it was made, and why: the
- * user of one that came from such a sign-in is not sent there again. And a mark says that a session's user was sent, so that whoever gives up at
- * Entra, goes back, or opens the page in ten tabs finds the page that says no.
+ * user of one that came from such a sign-in is not sent there again. And a mark says that a session's user was sent, so
+ * that whoever gives up at Entra, goes back, or opens the page in ten tabs finds the page that says no.
  */
 #ifndef ES_STEPUP_H
 #define ES_STEPUP_H

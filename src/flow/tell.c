@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The session as JSON. Times stand there twice: as RFC 3339 in UTC, for people and logs, and as the seconds that are left, since
- * the clock of whoever reads them may be wrong. Both are cut to whole seconds, so that nothing ends before it is said to.
+ * The session as JSON. Times stand there twice: as RFC 3339 in UTC, for people and logs, and as the seconds that are
+ * left, since the clock of whoever reads them may be wrong. Both are cut to whole seconds, so that nothing ends before
+ * it is said to.
  */
 #include "flow/tell.h"
 

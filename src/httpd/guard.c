@@ -239,8 +239,9 @@ static apr_status_t filter(ap_filter_t *f, apr_bucket_brigade *brigade)
     return ap_pass_brigade(f->next, brigade);
 }
 
-/* What Cache-Control says mod_cache may be told not to heed (CacheStorePrivate, CacheStoreNoStore), and its quick handler then
- * serves the page to anybody: it does not get to see it. Its filter is behind this one, wherever it was put. */
+/* What Cache-Control says mod_cache may be told not to heed (CacheStorePrivate, CacheStoreNoStore), and its quick
+ * handler then serves the page to anybody: it does not get to see it. Its filter is behind this one, wherever it was
+ * put. */
 static apr_status_t filter_first(ap_filter_t *f, apr_bucket_brigade *brigade)
 {
     ap_filter_t *next = f->next;

@@ -203,8 +203,8 @@ static int send_body(request_rec *r, int status, const char *type, const char *b
     return DONE;
 }
 
-/* Origin or Referer must stay what they are within the site: logout looks at them, and so may whoever gets a form. What may
- * stand in anybody's frame must not look like the site: a click there is not one of the site's own. */
+/* Origin or Referer must stay what they are within the site: logout looks at them, and so may whoever gets a form. What
+ * may stand in anybody's frame must not look like the site: a click there is not one of the site's own. */
 static int send_page_with(request_rec *r, const mes_site_t *site, int status, const mes_page_t *page,
                           const char *policy)
 {

@@ -31,7 +31,7 @@
 
 extern module AP_MODULE_DECLARE_DATA entra_saml_module;
 
-/* ---- configuration as written: directives.c, value.c, conf.c, watch.c --------------------------------------------------------------- */
+/* ---- configuration as written: directives.c, value.c, condition.c, conf.c, said.c, watch.c --------------------- */
 
 /* Directives of a server, and of a location; the slots of their values. */
 typedef enum {
@@ -214,7 +214,7 @@ const char *mes_watch_merging(cmd_parms *cmd, void *location, const char *args);
 const char *mes_watch_server_name(cmd_parms *cmd, void *location, const char *args);
 const char *mes_watch_ssl_engine(cmd_parms *cmd, void *location, const char *args);
 
-/* ---- configuration as judged: judge.c, site.c, sections.c, agree.c, pairs.c, state.c, segment.c ---------------------------------------------------- */
+/* ---- configuration as judged: judge.c, site.c, sections.c, agree.c, scope.c, names.c, pairs.c, state.c, segment.c */
 
 /* What all sites of the server share. Made by judge, filled by mes_state_open. */
 struct mes_state_t {
@@ -242,8 +242,9 @@ struct mes_site_t {
     const char *metadata;                     /* ours, as XML */
     const char *template;                     /* the server's */
     const apr_array_header_t *from;           /* the server's */
-    const char *policy, *resend_policy,
-        *framed_policy; /* of pages: of the one that sends a form again, of that in a frame */
+    const char *policy;                       /* of pages: Content-Security-Policy */
+    const char *resend_policy;                /* of the one that sends a form again */
+    const char *framed_policy;                /* of one in a frame */
     apr_size_t response_limit;
 };
 
@@ -277,20 +278,6 @@ es_rv_t mes_judge_read_file(es_bytes_t *content, const char *path, apr_size_t li
 /* Tells of every section of the host that cannot work, and returns how many there are. */
 int mes_sections_judge(const mes_server_t *conf, int has_site);
 
-/* ---- other modules: beside.c ---------------------------------------------------------------------------------- */
-
-const char *mes_beside_valid_user(cmd_parms *cmd, void *location, const char *args);
-const char *mes_beside_redirect(cmd_parms *cmd, void *location, const char *args);
-const char *mes_beside_mellon(cmd_parms *cmd, void *location, const char *args);
-const char *mes_beside_mellon_path(cmd_parms *cmd, void *location, const char *args);
-/* Would another module judge the section's rules, or come before us in it? ES_CONFIG_PROVIDER, ES_CONFIG_SHIBBOLETH,
- * ES_CONFIG_MELLON, with the directive to blame. */
-es_rv_t mes_beside_check_section(const ap_directive_t **at, const mes_location_t *section, const mes_server_t *conf,
-                                 es_why_t *why);
-/* Has another module one of the addresses of a host's endpoints? `around`: the main server, whose sections hold in the
- * host too. ES_CONFIG_CLASH. */
-es_rv_t mes_beside_check_endpoints(const ap_directive_t **at, const mes_server_t *conf, const mes_server_t *around,
-                                   es_why_t *why, apr_pool_t *pool);
 /* Makes the plans of all sections, tells of every two things under one name, and returns how many there are. */
 int mes_names_judge(const server_rec *main_server, apr_pool_t *pconf, apr_pool_t *ptemp);
 /* Fills in, here and in every host, what a client may not send. */
@@ -331,6 +318,21 @@ es_rv_t mes_segment_open(es_shm_t **segment, const char **note, const mes_folder
 /* Which hosts have one public address; after all sites are made. */
 void mes_plain_judge(server_rec *main_server, apr_pool_t *pconf);
 
+/* ---- other modules: beside.c ---------------------------------------------------------------------------------- */
+
+const char *mes_beside_valid_user(cmd_parms *cmd, void *location, const char *args);
+const char *mes_beside_redirect(cmd_parms *cmd, void *location, const char *args);
+const char *mes_beside_mellon(cmd_parms *cmd, void *location, const char *args);
+const char *mes_beside_mellon_path(cmd_parms *cmd, void *location, const char *args);
+/* Would another module judge the section's rules, or come before us in it? ES_CONFIG_PROVIDER, ES_CONFIG_SHIBBOLETH,
+ * ES_CONFIG_MELLON, with the directive to blame. */
+es_rv_t mes_beside_check_section(const ap_directive_t **at, const mes_location_t *section, const mes_server_t *conf,
+                                 es_why_t *why);
+/* Has another module one of the addresses of a host's endpoints? `around`: the main server, whose sections hold in the
+ * host too. ES_CONFIG_CLASH. */
+es_rv_t mes_beside_check_endpoints(const ap_directive_t **at, const mes_server_t *conf, const mes_server_t *around,
+                                   es_why_t *why, apr_pool_t *pool);
+
 /* ---- a request: request.c ------------------------------------------------------------------------------------ */
 
 typedef enum {
@@ -359,6 +361,7 @@ typedef struct {
     int is_own;              /* the answer is ours: never to be stored */
     int n_failed;            /* lines of ours that were against the user, and the first of them */
     const mes_rule_t *failed[MES_FAILED_MAX];
+    int is_groups_unknown;     /* one of them asks for groups that Entra left out */
     es_request_kind_t step_up; /* the sign-in that may change the rules' mind, ES_REQUEST_PLAIN: none */
     int is_passed;             /* the rules let it in */
     int is_preflight;          /* let in as one, without a session */
@@ -366,12 +369,11 @@ typedef struct {
     const es_site_t *const *others; /* of EntraSAMLSessionsFrom; kept likewise */
     const char *cookies;            /* as the browser sent them, on its own request; NULL: none of ours was there */
     const char *cookies_left;       /* the same without ours; NULL: nothing is left */
+    int are_passed;                 /* some location has put ours back */
     const void *looked_in;     /* the per-directory configuration in which an expression looked for the session ahead of
                                * authorization */
     const es_session_t *ahead; /* what it found; NULL: none */
     int is_claim_asked;        /* an expression asked for a claim although there is no session */
-    int are_passed;            /* some location has put ours back */
-    int is_groups_unknown;     /* one of them asks for groups that Entra left out */
     es_session_t session;
 } mes_request_t;
 
@@ -400,7 +402,8 @@ int mes_request_is_ours(request_rec *r);
 const es_session_t *mes_request_session(const request_rec *r);
 /* The same of what resume noted: NULL where authorization has not come to it in one of our sections. */
 const mes_request_t *mes_request_judged(const request_rec *r);
-/* Is there a session that a sign-on from here raises (es_flow_t): a good one, or one good but for the age of its sign-in? */
+/* Is there a session that a sign-on from here raises (es_flow_t): a good one, or one good but for the age of its
+ * sign-in? */
 int mes_request_is_known(const mes_request_t *request);
 /* Is it the ErrorDocument of a failed request? */
 int mes_request_is_error_document(const request_rec *r);

@@ -88,7 +88,8 @@ int mes_serve_acs(request_rec *r, const mes_site_t *site)
     return mes_io_redirect(r, &answer);
 }
 
-/* What the query asks for: `return`, the default page where there is none; login_hint and whr; fresh=1, mfa=1 or passive=1. */
+/* What the query asks for: `return`, the default page where there is none; login_hint and whr; fresh=1, mfa=1 or
+ * passive=1. */
 static es_rv_t read_query(const char **landing, es_request_ask_t *ask, const request_rec *r, const mes_site_t *site,
                           es_why_t *why)
 {

@@ -7,9 +7,9 @@
  *   | kept 1 + 32, or nothing | landing … |
  *
  * Flags: bits 0 and 1 the round, bit 2 whether a session follows, bit 3 asked with ForceAuthn, bit 4 with IsPassive,
- * bit 5 for more than one factor, bit 6 for a user whom the rules deny, bit 7 whether that session was
- * good, bit 8 whether the store keeps something: then 1 where that is a form, else 0, and its key follow.
- * Flags and started, which is in Unix seconds, come with the most significant octet first. The landing has no NUL; it ends where the octets end.
+ * bit 5 for more than one factor, bit 6 for a user whom the rules deny, bit 7 whether that session was good, bit 8
+ * whether the store keeps something: then 1 where that is a form, else 0, and its key follow. Flags and started, which
+ * is in Unix seconds, come with the most significant octet first. The landing has no NUL; it ends where the octets end.
  * With a landing of 700 octets and a session this is 786 octets, 802 sealed, 1,070 characters: the rest of 2,048 is for
  * Entra's address and the AuthnRequest.
  *

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Replay memory: marks that say "this was used", each until its own time, in a piece of shared memory of its own. A
- * mark is an 80-bit fingerprint, an expiry and the time until then when it was set: 16 octets. Marks are never dropped before their time; when there is no
- * room, the sign-in fails.
+ * mark is an 80-bit fingerprint, an expiry and the time until then when it was set: 16 octets. Marks are never dropped
+ * before their time; when there is no room, the sign-in fails.
  */
 #ifndef ES_REPLAY_H
 #define ES_REPLAY_H

@@ -65,8 +65,8 @@ void es_session_claim(es_session_claim_t *claim, const es_session_t *session, in
 /* Finds by number (id != 0) or by short or full name; returns 0 on a miss. */
 int es_session_find(es_session_claim_t *claim, const es_session_t *session, unsigned id, const char *name);
 
-/* The values (const char *) of a claim as they were before they were joined (but for control characters), in the order of the
- * sign-in: its `count`. */
+/* The values (const char *) of a claim as they were before they were joined (but for control characters), in the order
+ * of the sign-in: its `count`. */
 apr_array_header_t *es_session_values(const es_session_claim_t *claim, apr_pool_t *pool);
 
 /* Order of values: ASCII case folded first, then the octets. The escaped form, ending at an unescaped ';' or NUL. */

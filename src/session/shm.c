@@ -5,9 +5,9 @@
  *   [ header, one page | events, one page | session table | index | replay marks | ring ]
  *
  * The header says what the memory is, for which machine, and where the pieces lie. All of it follows from the size and
- * the ring's, so attaching computes the header anew and compares it whole: a foreign file, another version's, one of another size or
- * word order, and a damaged header differ in the same way, and nothing of them is ever used. The magic is written last:
- * a process killed while it formats leaves memory that is none of ours.
+ * the ring's, so attaching computes the header anew and compares it whole: a foreign file, another version's, one of
+ * another size or word order, and a damaged header differ in the same way, and nothing of them is ever used. The magic
+ * is written last: a process killed while it formats leaves memory that is none of ours.
  *
  * The events are one 64-bit counter for each reason, by its number, ES_OK for sessions made. Numbers change when a
  * version adds a reason; no session need end for that. So the page says which list it counts, by a hash of all their

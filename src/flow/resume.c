@@ -4,7 +4,7 @@
  */
 #include "base/cookie.h"
 #include "entra/issuer.h"
-#include "flow/flow.h"
+#include "flow/account.h"
 
 /* A session's last use is noted when it moved by this fraction of the idle limit: a busy session writes its cache line
  * a few times an hour, and an idle one ends at most that much too early. Backwards counts too: after a clock was set
@@ -52,7 +52,7 @@ static es_rv_t find(es_session_t *session, const es_flow_t *flow, const char *co
     if (rv == ES_OK && (moved > idle / TOUCH_FRACTION || -moved > idle / TOUCH_FRACTION)) {
         flow->store->touch(flow->store, &key, &stored, flow->now);
     }
-    return rv;
+    return rv == ES_OK && flow->site->accounts ? es_account_ask(flow, session, &key, why) : rv;
 }
 
 es_rv_t es_resume_find(es_session_t *session, const es_flow_t *flow, apr_interval_time_t lifetime,
@@ -65,9 +65,13 @@ es_rv_t es_resume_find(es_session_t *session, const es_flow_t *flow, apr_interva
 
     while (tries-- > 0 && (cookie = es_cookie_next(&cursor, flow->site->connection->session_cookie, flow->pool))) {
         es_why_t tried = ES_WHY_INIT;
+        const es_rv_t rv = find(session, flow, cookie, lifetime, idle, &tried);
 
-        if (find(session, flow, cookie, lifetime, idle, &tried) == ES_OK) {
+        if (rv == ES_OK) {
             return ES_OK;
+        }
+        if (es_account_holds(rv)) {
+            return es_fail(why, rv, "%s", tried.text);
         }
         if (first.rv == ES_OK || first.rv == ES_SESSION_NONE) {
             first = tried;

@@ -6,6 +6,8 @@
  */
 #include "httpd/mes.h"
 
+#include "flow/account.h"
+
 #include <apr_strings.h>
 
 /* A session younger than this was made for the very request that comes now. */
@@ -109,6 +111,15 @@ int mes_gate_judge(request_rec *r)
     return is_denial(verdict, request) && can_answer(r) ? refuse_denied(r, request) : verdict;
 }
 
+/* Signed in, but the account is pending, gone, disabled, or cannot be asked for: another sign-in would change nothing. */
+static int refuse_account(request_rec *r, const mes_site_t *site, const mes_request_t *request)
+{
+    es_why_t why = ES_WHY_INIT;
+
+    es_fail(&why, request->resumed, "user \"%.200s\": %s", request->session.user, request->cause);
+    return mes_io_refuse(r, site, &why, request->resumed == ES_ACCOUNT_PENDING ? MES_OFFER_WAIT : MES_OFFER_SIGN_OUT);
+}
+
 static int redirects(const request_rec *r, es_visitor_t visitor)
 {
     switch (mes_request_location(r)->value[MES_UNAUTHENTICATED].number) {
@@ -161,6 +172,9 @@ int mes_gate_signon(request_rec *r)
     if (!site->is_ready) {
         es_fail(&why, ES_METADATA_PENDING, "nobody can sign in for %.300s before there is metadata", r->uri);
         return mes_io_refuse(r, site, &why, MES_OFFER_NONE);
+    }
+    if (es_account_holds(request->resumed)) {
+        return refuse_account(r, site, request);
     }
     if (has_just_signed_in(r, request)) {
         return refuse_denied(r, request);

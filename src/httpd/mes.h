@@ -62,6 +62,15 @@ typedef enum {
     MES_AUTHN_CONTEXT,
     MES_IDP_INITIATED,
     MES_RELAY_STATE_ALLOW,
+    MES_ACCOUNTS,
+    MES_ACCOUNTS_DATABASE,
+    MES_ACCOUNTS_STATEMENT,
+    MES_ACCOUNTS_KEY,
+    MES_ACCOUNTS_MATCH,
+    MES_ACCOUNTS_DOMAINS,
+    MES_ACCOUNTS_PROFILE,
+    MES_ACCOUNTS_TRUST,
+    MES_ACCOUNTS_WHEN_DOWN,
     MES_STATE_DIRECTORY,
     MES_SHARED_MEMORY,
     MES_WHEN_FULL,
@@ -71,6 +80,7 @@ typedef enum { MES_LIFETIME, MES_IDLE, MES_FRESH_SIGN_IN, MES_UNAUTHENTICATED, M
 
 /* What EntraSAMLWhenFull and EntraSAMLUnauthenticated can say, in the order of their choices. */
 enum { MES_WHEN_FULL_EVICT, MES_WHEN_FULL_REFUSE };
+enum { MES_ACCOUNTS_OFF }; /* the policies come behind it, in their order */
 enum { MES_UNAUTHENTICATED_AUTO, MES_UNAUTHENTICATED_REDIRECT, MES_UNAUTHENTICATED_401 };
 
 /* One directive's value. */
@@ -98,6 +108,8 @@ typedef struct mes_site_t mes_site_t;
 typedef struct mes_state_t mes_state_t;
 typedef struct mes_source_t mes_source_t;
 typedef struct mes_refresh_t mes_refresh_t;
+typedef struct mes_database_t mes_database_t;
+typedef struct mes_lines_t mes_lines_t;
 
 /* The main server or a virtual host. */
 typedef struct {
@@ -108,11 +120,12 @@ typedef struct {
     apr_interval_time_t keep;                            /* the longest EntraSAMLSessionLifetime of any section */
     const es_pair_t *const *signing, *const *decryption; /* made by judge; NULL where there are none */
     /* Made by judge; NULL where nothing says where metadata comes from. */
-    es_slot_t *slot;      /* of the mes_site_t that holds at the moment */
-    mes_source_t *source; /* of its metadata */
-    const char *template; /* the page */
-    pid_t owner;          /* the parent */
-    mes_state_t *state;   /* of the main server: what all sites share, NULL when there is no site */
+    es_slot_t *slot;          /* of the mes_site_t that holds at the moment */
+    mes_source_t *source;     /* of its metadata */
+    mes_database_t *database; /* of accounts; NULL where they are off */
+    const char *template;     /* the page */
+    pid_t owner;              /* the parent */
+    mes_state_t *state;       /* of the main server: what all sites share, NULL when there is no site */
 } mes_server_t;
 
 extern const command_rec mes_directives[];
@@ -142,6 +155,8 @@ const char *mes_watch_server_name(cmd_parms *cmd, void *location, const char *ar
 struct mes_state_t {
     const char *const *names; /* ENTRA_… of the built-in claims, by their number */
     mes_refresh_t *refresh;
+    apr_array_header_t *databases; /* of mes_database_t *: of accounts, each once */
+    es_trust_t *trust;             /* NULL where no host has accounts */
     es_seal_key_t key;
     es_shm_t *shm;
     es_store_t *store; /* over it */
@@ -192,6 +207,30 @@ int mes_judge_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
  * Key files are for the parent's eyes: to be called while it has the rights it was started with. Reasons PAIR_…. */
 es_rv_t mes_pairs_load(const es_pair_t *const **pairs, const mes_value_t *value, es_why_t *why, apr_pool_t *pool);
 int mes_state_open(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server);
+#define MES_KEY_FOLDER "/var/lib/entra_saml"
+#define MES_ACCOUNTS_FOLDER "accounts"
+
+/* A folder for files of ours; name is for messages. Files in it are opened relative to fd. */
+typedef struct {
+    const char *name;
+    int fd;
+} mes_folder_t;
+
+/* Accounts: accountrules.c, accounts.c, accountauthz.c. The database of a host, known to the state or made. *rules = NULL:
+ * accounts are off. ES_CONFIG_ACCOUNTS. */
+es_rv_t mes_accountrules_find(mes_database_t **database, mes_state_t *state, const mes_server_t *conf,
+                              const mes_server_t *main_conf, es_why_t *why, apr_pool_t *pool);
+es_rv_t mes_accountrules_make(const es_account_rules_t **rules, const mes_server_t *conf,
+                              const es_connection_t *connection, const mes_state_t *state, es_why_t *why,
+                              apr_pool_t *pool);
+/* Memory that all processes of the server share, from its start to its end. ES_CONFIG_STATE. */
+es_rv_t mes_accountrules_share(es_trust_t **trust, apr_pool_t *process, es_why_t *why);
+/* The folder of the default database, where one is used. ES_CONFIG_STATE. */
+es_rv_t mes_accountrules_folder(const mes_state_t *state, const mes_folder_t *parent, es_why_t *why, apr_pool_t *pool);
+/* A child's connections, made when they are needed. */
+void mes_accounts_begin(apr_pool_t *pchild, server_rec *main_server);
+void mes_accountauthz_register(apr_pool_t *pool);
+
 /* The running server's shared memory; NULL when no virtual host has a site. */
 es_shm_t *mes_state_shm(void);
 
@@ -203,12 +242,6 @@ es_rv_t mes_refresh_start(mes_refresh_t *refresh, es_why_t *why, apr_pool_t *pco
 void mes_adopt_begin(apr_pool_t *pchild, server_rec *main_server);
 /* A response was signed by a key that the host's metadata does not have. Any thread. */
 void mes_refresh_ask(const mes_server_t *conf, apr_time_t now);
-
-/* A folder for files of ours; name is for messages. Files in it are opened relative to fd. */
-typedef struct {
-    const char *name;
-    int fd;
-} mes_folder_t;
 
 /* The segment file in the folder, mapped. `process` outlives configurations: the descriptor that holds the lock lives
  * there. *note = a sentence for the log about what had to be done, NULL when nothing. ES_CONFIG_STATE. */
@@ -236,6 +269,7 @@ typedef struct {
     int is_own;              /* the answer is ours: never to be stored */
     const char *failed;      /* Require claim lines that were not met, for the log */
     es_edition_t *edition;   /* of the site, on the request that came from the browser; NULL: not asked for yet */
+    int is_waiting;          /* the account is pending, and the rules let its owner be seen here */
     int is_groups_unknown;   /* one of them asks for groups that Entra left out */
     es_session_t session;
 } mes_request_t;
@@ -270,7 +304,8 @@ typedef enum {
     MES_OFFER_AGAIN,
     MES_OFFER_SIGN_IN,
     MES_OFFER_SIGN_IN_ANEW,
-    MES_OFFER_SIGN_OUT
+    MES_OFFER_SIGN_OUT,
+    MES_OFFER_WAIT
 } mes_offer_t;
 
 /* Configuration: an error, or a note, about a directive (or none), on stderr as httpd's own. */

@@ -55,6 +55,12 @@ const char *mes_pages_title(es_rv_t rv)
     case ES_ACCESS_DENIED:
     case ES_GROUPS_UNKNOWN:
         return "No access";
+    case ES_ACCOUNT_PENDING:
+        return "Waiting for approval";
+    case ES_ACCOUNT_MISSING:
+        return "No account";
+    case ES_ACCOUNT_DISABLED:
+        return "Account disabled";
     case ES_LOGOUT_UNCONFIRMED:
         return "Sign out";
     case ES_LANDING_REFUSED:
@@ -100,6 +106,13 @@ static const char *return_query(const char *address, const mes_site_t *site, apr
     return apr_pstrcat(pool, "?return=", es_codec_url_encode(landing, pool), NULL);
 }
 
+static const char *make_sign_out(const char *landing, const mes_site_t *site, apr_pool_t *pool)
+{
+    return apr_pstrcat(pool, "<form method=\"post\" action=\"", es_codec_html(site->connection->logout_path, pool),
+                       return_query(landing, site, pool),
+                       "\"><p><button type=\"submit\">Sign out</button></p></form>\n", NULL);
+}
+
 const char *mes_pages_action(mes_offer_t offer, const char *landing, const mes_site_t *site, apr_pool_t *pool)
 {
     const char *login = site->connection->login_path;
@@ -113,9 +126,10 @@ const char *mes_pages_action(mes_offer_t offer, const char *landing, const mes_s
     case MES_OFFER_SIGN_IN_ANEW:
         return make_link("Sign in", apr_pstrcat(pool, login, "?fresh=1", page ? "&return=" : NULL, page, NULL), pool);
     case MES_OFFER_SIGN_OUT:
-        return apr_pstrcat(pool, "<form method=\"post\" action=\"", es_codec_html(site->connection->logout_path, pool),
-                           return_query(landing, site, pool),
-                           "\"><p><button type=\"submit\">Sign out</button></p></form>\n", NULL);
+        return make_sign_out(landing, site, pool);
+    case MES_OFFER_WAIT:
+        return apr_pstrcat(pool, make_link("Check again", landing ? landing : site->connection->default_page, pool),
+                           make_sign_out(landing, site, pool), NULL);
     case MES_OFFER_NONE:
         break;
     }

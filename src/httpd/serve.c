@@ -5,6 +5,7 @@
 #include "httpd/mes.h"
 
 #include "base/codec.h"
+#include "flow/account.h"
 #include "policy/hint.h"
 #include "policy/landing.h"
 
@@ -144,9 +145,14 @@ int mes_serve_login(request_rec *r, const mes_site_t *site)
         return mes_io_refuse(r, site, &why, MES_OFFER_AGAIN);
     }
     mes_request_flow(&flow, r, site);
-    if (ask.kind != ES_REQUEST_FRESH && es_resume_find(&session, &flow, location->value[MES_LIFETIME].number,
-                                                       location->value[MES_IDLE].number, &none) == ES_OK) {
-        return redirect_to(r, landing);
+    if (ask.kind != ES_REQUEST_FRESH) {
+        const es_rv_t rv = es_resume_find(&session, &flow, location->value[MES_LIFETIME].number,
+                                          location->value[MES_IDLE].number, &none);
+
+        /* Whose account is not active has nothing to gain by another sign-in: the page says so. */
+        if (rv == ES_OK || es_account_holds(rv)) {
+            return redirect_to(r, landing);
+        }
     }
     if (es_signon_start(&answer, &flow, &ask, landing, &why) != ES_OK) {
         return mes_io_refuse(r, site, &why, MES_OFFER_AGAIN);

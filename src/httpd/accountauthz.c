@@ -59,7 +59,6 @@ static const char *parse(cmd_parms *cmd, const char *text, const void **parsed)
 static void let_be_seen(request_rec *r, mes_request_t *request)
 {
     request->resumed = ES_OK;
-    request->is_waiting = 1;
     r->user = (char *)(apr_uintptr_t)request->session.user;
     r->ap_auth_type = (char *)(apr_uintptr_t)MES_AUTH_TYPE;
 }
@@ -73,6 +72,7 @@ static authz_status check(request_rec *r, const char *text, const void *parsed)
 
     (void)text;
     if (request && request->resumed == ES_ACCOUNT_PENDING && line->is_pending) {
+        request->is_waiting = 1;
         if (line->grants) {
             let_be_seen(r, request);
         }
@@ -81,7 +81,7 @@ static authz_status check(request_rec *r, const char *text, const void *parsed)
     if (!session || !site) {
         return AUTHZ_DENIED_NO_USER;
     }
-    if (request && request->is_waiting) {
+    if (request && request->is_waiting) { /* seen by an earlier line */
         return line->is_pending ? AUTHZ_GRANTED : AUTHZ_DENIED;
     }
     return line->is_active && site->flow.accounts ? AUTHZ_GRANTED : AUTHZ_DENIED;

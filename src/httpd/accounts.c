@@ -41,7 +41,7 @@ static apr_status_t open_line(void **resource, void *context, apr_pool_t *pool)
     es_why_t why = ES_WHY_INIT;
     line_t *line;
 
-    if (lines->failure.rv == ES_OK || now - lines->failed >= LEFT_ALONE || now < lines->failed) {
+    if (lines->failure.rv != ES_ACCOUNTS_DOWN || now - lines->failed >= LEFT_ALONE || now < lines->failed) {
         line = apr_pcalloc(pool, sizeof *line);
         es_dbd_open(&line->dbd, lines->conf->driver, lines->conf->params, lines->conf->statements, &why, pool);
         apr_thread_mutex_lock(lines->mutex);

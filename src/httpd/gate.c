@@ -83,6 +83,15 @@ static int refuse_denied(request_rec *r, const mes_request_t *request)
     return mes_io_refuse(r, mes_request_site(r), &why, MES_OFFER_SIGN_OUT);
 }
 
+/* Signed in, but the account is pending, gone, disabled, or cannot be asked for: another sign-in would change nothing. */
+static int refuse_account(request_rec *r, const mes_site_t *site, const mes_request_t *request)
+{
+    es_why_t why = ES_WHY_INIT;
+
+    es_fail(&why, request->resumed, "user \"%.200s\": %s", request->session.user, request->cause);
+    return mes_io_refuse(r, site, &why, request->resumed == ES_ACCOUNT_PENDING ? MES_OFFER_WAIT : MES_OFFER_SIGN_OUT);
+}
+
 /* A rule in an alias can only end the judging with an error when it does not know the groups: see authz.c. */
 static int is_denial(int verdict, const mes_request_t *request)
 {
@@ -102,22 +111,17 @@ int mes_gate_judge(request_rec *r)
     if (request->resumed == ES_CONFIG_SECTION) {
         return refuse_section(r);
     }
-    if (request->resumed != ES_OK) {
+    if (request->resumed != ES_OK && !es_account_holds(request->resumed)) {
         return DECLINED;
     }
     request->is_judging = 1;
     verdict = ap_run_access_checker_ex(r);
     request->is_judging = 0;
-    return is_denial(verdict, request) && can_answer(r) ? refuse_denied(r, request) : verdict;
-}
-
-/* Signed in, but the account is pending, gone, disabled, or cannot be asked for: another sign-in would change nothing. */
-static int refuse_account(request_rec *r, const mes_site_t *site, const mes_request_t *request)
-{
-    es_why_t why = ES_WHY_INIT;
-
-    es_fail(&why, request->resumed, "user \"%.200s\": %s", request->session.user, request->cause);
-    return mes_io_refuse(r, site, &why, request->resumed == ES_ACCOUNT_PENDING ? MES_OFFER_WAIT : MES_OFFER_SIGN_OUT);
+    if (!is_denial(verdict, request) || !can_answer(r)) {
+        return verdict;
+    }
+    return request->is_waiting && request->resumed != ES_OK ? refuse_account(r, mes_request_site(r), request)
+                                                            : refuse_denied(r, request);
 }
 
 static int redirects(const request_rec *r, es_visitor_t visitor)

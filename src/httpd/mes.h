@@ -269,7 +269,7 @@ typedef struct {
     int is_own;              /* the answer is ours: never to be stored */
     const char *failed;      /* Require claim lines that were not met, for the log */
     es_edition_t *edition;   /* of the site, on the request that came from the browser; NULL: not asked for yet */
-    int is_waiting;          /* the account is pending, and the rules let its owner be seen here */
+    int is_waiting;          /* the account is pending, and a rule spoke of that */
     int is_groups_unknown;   /* one of them asks for groups that Entra left out */
     es_session_t session;
 } mes_request_t;

@@ -68,9 +68,10 @@ static void put(const char *text, char end)
     const unsigned char *c;
 
     for (c = (const unsigned char *)(text ? text : "-"); *c; c++) {
-        const int is_control = *c < ' ' || *c == 0x7f || (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0);
+        const int is_c1 = *c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0;
 
-        fputc(is_control ? '?' : *c, stdout);
+        fputc(*c < ' ' || *c == 0x7f || is_c1 ? '?' : *c, stdout);
+        c += is_c1;
     }
     fputc(end, stdout);
 }

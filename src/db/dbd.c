@@ -13,10 +13,9 @@ struct es_dbd_t {
     apr_dbd_t *handle;
     const char *password; /* NULL: none known */
     int is_broken;
-    int n_statements;
-    apr_dbd_prepared_t *prepared[ES_DBD_STATEMENTS];
+    const es_dbd_statement_t *statements;
+    apr_dbd_prepared_t *prepared[ES_DBD_STATEMENTS]; /* NULL: not yet */
     int parameters[ES_DBD_STATEMENTS];
-    const char *names[ES_DBD_STATEMENTS];
 };
 
 es_rv_t es_dbd_init(es_why_t *why, apr_pool_t *pool)
@@ -112,28 +111,23 @@ static apr_status_t close_handle(void *context)
     return APR_SUCCESS;
 }
 
-static es_rv_t prepare(es_dbd_t *dbd, const es_dbd_statement_t *statements, es_why_t *why)
+/* Not before it is used: of a table of the site's own, statements may be of no use that nobody replaced. */
+static es_rv_t prepare(es_dbd_t *dbd, int statement, es_why_t *why)
 {
-    int i;
+    const es_dbd_statement_t *said = &dbd->statements[statement];
+    int error;
 
-    for (i = 0; i < ES_DBD_STATEMENTS && statements && statements[i].name; i++) {
-        int error;
-
-        dbd->names[i] = statements[i].name;
-        dbd->parameters[i] = es_dbd_parameters(statements[i].sql);
-        dbd->n_statements = i + 1;
-        if (dbd->parameters[i] < 0) {
-            return es_fail(why, ES_ACCOUNTS_FAULT, "statement %.40s has a %% that is neither %%s nor %%%%",
-                           statements[i].name);
-        }
-        /* PostgreSQL has the label in a statement of its own, where a word of SQL would be no name. */
-        error = apr_dbd_prepare(dbd->driver, dbd->pool, dbd->handle, statements[i].sql,
-                                apr_pstrcat(dbd->pool, "entra_", statements[i].name, NULL), &dbd->prepared[i]);
-        if (error) {
-            return fail(dbd, statements[i].name, error, why, dbd->pool);
-        }
+    if (dbd->prepared[statement]) {
+        return ES_OK;
     }
-    return ES_OK;
+    dbd->parameters[statement] = es_dbd_parameters(said->sql);
+    if (dbd->parameters[statement] < 0) {
+        return es_fail(why, ES_ACCOUNTS_FAULT, "statement %.40s has a %% that is neither %%s nor %%%%", said->name);
+    }
+    /* PostgreSQL has the label in a statement of its own, where a word of SQL would be no name. */
+    error = apr_dbd_prepare(dbd->driver, dbd->pool, dbd->handle, said->sql,
+                            apr_pstrcat(dbd->pool, "entra_", said->name, NULL), &dbd->prepared[statement]);
+    return error ? fail(dbd, said->name, error, why, dbd->pool) : ES_OK;
 }
 
 es_rv_t es_dbd_open(es_dbd_t **dbd, const apr_dbd_driver_t *driver, const char *params,
@@ -142,7 +136,6 @@ es_rv_t es_dbd_open(es_dbd_t **dbd, const apr_dbd_driver_t *driver, const char *
     const char *error = NULL;
     apr_pool_t *own;
     es_dbd_t *made;
-    es_rv_t rv;
 
     if (apr_pool_create(&own, pool) != APR_SUCCESS) {
         return es_fail(why, ES_ACCOUNTS_DOWN, "no pool for a connection");
@@ -158,10 +151,7 @@ es_rv_t es_dbd_open(es_dbd_t **dbd, const apr_dbd_driver_t *driver, const char *
         return why->rv;
     }
     apr_pool_cleanup_register(own, made, close_handle, apr_pool_cleanup_null);
-    if ((rv = prepare(made, statements, why)) != ES_OK) {
-        apr_pool_destroy(own);
-        return rv;
-    }
+    made->statements = statements;
     *dbd = made;
     return ES_OK;
 }
@@ -184,8 +174,8 @@ static es_rv_t fetch(const es_dbd_row_t **rows, int *n_rows, es_dbd_t *dbd, int 
     apr_dbd_row_t *row = NULL;
 
     if (apr_dbd_num_cols(dbd->driver, results) != n_columns) {
-        return es_fail(why, ES_ACCOUNTS_FAULT, "statement %.40s gives %d columns, not %d", dbd->names[statement],
-                       apr_dbd_num_cols(dbd->driver, results), n_columns);
+        return es_fail(why, ES_ACCOUNTS_FAULT, "statement %.40s gives %d columns, not %d",
+                       dbd->statements[statement].name, apr_dbd_num_cols(dbd->driver, results), n_columns);
     }
     while (apr_dbd_get_row(dbd->driver, pool, results, &row, -1) == 0) {
         es_dbd_row_t *copy = apr_array_push(list);
@@ -198,8 +188,8 @@ static es_rv_t fetch(const es_dbd_row_t **rows, int *n_rows, es_dbd_t *dbd, int 
             copy->column[i] = value && *value ? apr_pstrdup(pool, value) : NULL;
         }
         if (list->nelts > ROWS_MAX) {
-            return es_fail(why, ES_ACCOUNTS_FAULT, "statement %.40s gives more than %d rows", dbd->names[statement],
-                           ROWS_MAX);
+            return es_fail(why, ES_ACCOUNTS_FAULT, "statement %.40s gives more than %d rows",
+                           dbd->statements[statement].name, ROWS_MAX);
         }
     }
     *rows = (const es_dbd_row_t *)list->elts;
@@ -221,13 +211,16 @@ es_rv_t es_dbd_select(const es_dbd_row_t **rows, int *n_rows, es_dbd_t *dbd, int
     int error;
     es_rv_t rv;
 
+    if ((rv = prepare(dbd, statement, why)) != ES_OK) {
+        return rv;
+    }
     if (apr_pool_create(&scratch, pool) != APR_SUCCESS) {
         return es_fail(why, ES_ACCOUNTS_DOWN, "no pool for a statement");
     }
     error = apr_dbd_pselect(dbd->driver, scratch, dbd->handle, &results, dbd->prepared[statement], 1,
                             dbd->parameters[statement], copy_values(dbd, statement, values, scratch));
     if (error) {
-        rv = fail(dbd, dbd->names[statement], error, why, pool);
+        rv = fail(dbd, dbd->statements[statement].name, error, why, pool);
     } else {
         rv = fetch(rows, n_rows, dbd, statement, results, n_columns, why, pool);
     }
@@ -239,11 +232,15 @@ es_rv_t es_dbd_change(int *n_changed, es_dbd_t *dbd, int statement, const char *
                       apr_pool_t *pool)
 {
     int error, changed = 0;
+    es_rv_t rv = prepare(dbd, statement, why);
 
+    if (rv != ES_OK) {
+        return rv;
+    }
     error = apr_dbd_pquery(dbd->driver, pool, dbd->handle, &changed, dbd->prepared[statement],
                            dbd->parameters[statement], copy_values(dbd, statement, values, pool));
     if (error) {
-        return fail(dbd, dbd->names[statement], error, why, pool);
+        return fail(dbd, dbd->statements[statement].name, error, why, pool);
     }
     *n_changed = changed;
     return ES_OK;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * One connection to a database through apr_dbd, whatever its driver: SQLite, PostgreSQL, MySQL. Statements are prepared
- * when the connection is made, and values only ever go in as their parameters. A connection is one thread's at a time.
+ * One connection to a database through apr_dbd, whatever its driver: SQLite, PostgreSQL, MySQL. A statement is prepared when
+ * it is first used, and values only ever go in as their parameters. A connection is one thread's at a time.
  */
 #ifndef ES_DBD_H
 #define ES_DBD_H
@@ -33,8 +33,8 @@ es_rv_t es_dbd_driver(const apr_dbd_driver_t **driver, const char *name, es_why_
 /* How many parameters SQL text has; -1 where it has a percent sign that is neither %s nor %%. */
 int es_dbd_parameters(const char *sql);
 
-/* Connects and prepares, in a pool of its own below the one given; closed with that pool. What the driver says never
- * shows a password of the parameters. ES_ACCOUNTS_DOWN: no connection. ES_ACCOUNTS_FAULT: a statement was refused. */
+/* Connects, in a pool of its own below the one given; closed with that pool. The list of statements (NULL: none) is kept.
+ * What the driver says never shows a password of the parameters. ES_ACCOUNTS_DOWN: no connection. */
 es_rv_t es_dbd_open(es_dbd_t **dbd, const apr_dbd_driver_t *driver, const char *params,
                     const es_dbd_statement_t *statements, es_why_t *why, apr_pool_t *pool);
 void es_dbd_close(es_dbd_t *dbd);

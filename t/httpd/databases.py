@@ -21,18 +21,22 @@ class Database:
         self.tools = tools
         self.command = Path(os.environ.get("ENTRA_SAML_COMMAND") or tools.module.parent.parent / "entra-saml")
 
-    def run(self, verb, *names, code=0):
-        """What `entra-saml accounts` prints on both ways out; it must end with `code`."""
+    def call(self, *words, code=0):
+        """What `entra-saml` prints on both ways out; it must end with `code`."""
         done = subprocess.run(
-            [self.command, "accounts", verb, *self.options, *names],
+            [self.command, *words],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             timeout=PATIENCE,
         )
-        text = done.stdout.decode()
-        assert done.returncode == code, f"{verb} {names}: {done.returncode} {text}"
+        text = done.stdout.decode("utf-8", "replace")
+        assert done.returncode == code, f"{words}: {done.returncode} {text}"
         return text
+
+    def run(self, verb, *names, code=0):
+        """The same of `entra-saml accounts VERB`, for this database."""
+        return self.call("accounts", verb, *self.options, *names, code=code)
 
     def accounts(self):
         """The list, as one dictionary an account."""

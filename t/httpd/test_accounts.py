@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Accounts in a database: the waiting room, approval and disabling of those who are signed in, many at once, a database
-that goes away."""
+"""Accounts in a database: the waiting room, approval and disabling of those who are signed in, many at once."""
 
 import concurrent.futures
 import tempfile
@@ -193,67 +192,3 @@ def test_a_database_without_a_table(httpd, database, visitor):
     finally:
         database.query("ALTER TABLE away RENAME TO entra_accounts")
     httpd.refused(visitor.sign_in(PAGE), "account-pending")
-
-
-class TestDown:
-    """The database goes away and comes back: PostgreSQL only, since a file that is open does not."""
-
-    @pytest.fixture(autouse=True)
-    def only(self, httpd, database):
-        if not hasattr(database, "stop"):
-            pytest.skip("a file does not stop")
-        yield
-        httpd.configure(vhost=VHOST % database.directives)
-
-    def down(self, database):
-        database.stop()
-
-    def test_sign_ins_fail_and_sessions_wait(self, httpd, database, clock, visitor, make_visitor):
-        """Closed: nobody is let in whose account cannot be looked up; all goes on when it can, with no restart of ours."""
-        visitor.sign_in(PAGE)
-        database.run("approve", subject())
-        assert visitor.open(PAGE).status == 200
-        self.down(database)
-        try:
-            page = make_visitor().sign_in(PAGE, "ben")
-            httpd.refused(page, "accounts-down")
-            assert page.headers["Retry-After"]
-            assert visitor.open(PAGE).status == 200, "it was trusted for a minute"
-            clock.advance(TRUSTED + 1)
-            httpd.refused(visitor.open(PAGE), "accounts-down")
-        finally:
-            database.start()
-        clock.advance(2)
-        assert visitor.open(PAGE).status == 200
-        httpd.refused(make_visitor().sign_in(PAGE, "ben"), "account-pending")
-
-    def test_sessions_go_on_where_that_is_said(self, httpd, database, clock, visitor, make_visitor):
-        """Those that were active; not who waits. A graceful restart changes nothing about it."""
-        httpd.configure(vhost=VHOST % f"{database.directives}\n EntraSAMLAccountsWhenDown trust")
-        httpd.graceful()
-        waiting = make_visitor()
-        visitor.sign_in(PAGE)
-        waiting.sign_in(PAGE, "ben")
-        database.run("approve", subject())
-        assert visitor.open(PAGE).status == 200
-        self.down(database)
-        try:
-            clock.advance(TRUSTED + 1)
-            assert visitor.open(PAGE).status == 200
-            httpd.refused(waiting.open(PAGE), "accounts-down")
-            httpd.graceful()
-            assert visitor.open(PAGE).status == 200
-            httpd.refused(make_visitor().sign_in(PAGE, "nora"), "accounts-down")
-        finally:
-            database.start()
-        database.run("disable", subject())
-        clock.advance(TRUSTED + 1)
-        httpd.refused(visitor.open(PAGE), "account-disabled")
-
-    def test_a_restart_of_the_database_is_not_noticed(self, httpd, database, clock, visitor):
-        visitor.sign_in(PAGE)
-        for _ in range(3):
-            database.stop()
-            database.start()
-            clock.advance(TRUSTED + 1)
-            httpd.refused(visitor.open(PAGE), "account-pending")

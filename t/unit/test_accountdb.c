@@ -257,13 +257,16 @@ START_TEST(no_table_no_driver_no_file)
 {
     es_accountdb_conf_t *conf;
     const apr_dbd_driver_t *other;
+    const es_account_t *rows;
     es_why_t why = ES_WHY_INIT;
     es_dbd_t *dbd;
+    int n_rows;
 
     ck_assert_reason(es_dbd_driver(&other, "nosql", &why, unit_pool), ES_CONFIG_ACCOUNTS, why);
     why = ES_WHY_INIT;
     ck_assert_reason(es_accountdb_make(&conf, "sqlite3", ":memory:", NULL, 0, columns, 2, &why, unit_pool), ES_OK, why);
-    ck_assert_reason(es_dbd_open(&dbd, driver, ":memory:", conf->statements, &why, unit_pool), ES_ACCOUNTS_FAULT, why);
+    ck_assert_reason(es_dbd_open(&dbd, driver, ":memory:", conf->statements, &why, unit_pool), ES_OK, why);
+    ck_assert_reason(es_accountdb_find(&rows, &n_rows, dbd, &ada, &why, unit_pool), ES_ACCOUNTS_FAULT, why);
     why = ES_WHY_INIT;
     ck_assert_reason(es_dbd_open(&dbd, driver, "/nowhere/at/all.db", NULL, &why, unit_pool), ES_ACCOUNTS_DOWN, why);
 }

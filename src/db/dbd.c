@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "db/dbd.h"
 
+#include <apr_allocator.h>
 #include <apr_strings.h>
 #include <apr_tables.h>
 
@@ -134,12 +135,16 @@ es_rv_t es_dbd_open(es_dbd_t **dbd, const apr_dbd_driver_t *driver, const char *
                     const es_dbd_statement_t *statements, es_why_t *why, apr_pool_t *pool)
 {
     const char *error = NULL;
+    apr_allocator_t *allocator;
     apr_pool_t *own;
     es_dbd_t *made;
 
-    if (apr_pool_create(&own, pool) != APR_SUCCESS) {
+    /* An allocator of its own: connections are used by different threads, whatever the pool above them shares. */
+    if (apr_allocator_create(&allocator) != APR_SUCCESS ||
+        apr_pool_create_ex(&own, pool, NULL, allocator) != APR_SUCCESS) {
         return es_fail(why, ES_ACCOUNTS_DOWN, "no pool for a connection");
     }
+    apr_allocator_owner_set(allocator, own);
     made = apr_pcalloc(own, sizeof *made);
     made->pool = own;
     made->driver = driver;

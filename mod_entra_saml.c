@@ -72,6 +72,8 @@ static void register_hooks(apr_pool_t *pool)
     /* The environment in fixups, which always runs, also where httpd takes over the verdict of an outer request; first,
      * so that rewrite rules and RequestHeader see it. */
     ap_hook_fixups(mes_export_environment, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    /* The last hook before the handler, after all fixups. */
+    ap_hook_insert_filter(mes_export_settle, NULL, NULL, APR_HOOK_REALLY_FIRST);
 
     /* Cache-Control after mod_headers, which inserts its filter at APR_HOOK_LAST; error answers have a hook of their
      * own. */

@@ -13,7 +13,7 @@
 const char *es_cookie_next(const char **cursor, const char *name, apr_pool_t *pool);
 
 /* How many of one name are tried: a request has room for thousands, and each costs a digest and a look into the store. */
-#define ES_COOKIE_TRIES 8
+#define ES_COOKIE_TRIES 64
 
 typedef enum {
     ES_COOKIE_LAX, /* the session: not sent with another site's POST or frame */

@@ -59,10 +59,11 @@ static int is_separator(char c)
     return c == '/' || c == ':' || c == '#';
 }
 
-/* Our own variables beside those of the claims: of the link, and of EntraSAMLGroup. */
+/* Our own variables beside those of the claims: of the link, of EntraSAMLGroup, of EntraSAMLHeaderLimit. */
 static int is_reserved(const char *short_name)
 {
-    return strcmp(short_name, ES_CLAIMS_OVERAGE) == 0 || strcmp(short_name, ES_CLAIMS_GROUP_NAMES) == 0;
+    return strcmp(short_name, ES_CLAIMS_OVERAGE) == 0 || strcmp(short_name, ES_CLAIMS_GROUP_NAMES) == 0 ||
+           strcmp(short_name, ES_CLAIMS_HEADERS_MISSING) == 0;
 }
 
 const char *es_claims_derive(const char *name, apr_pool_t *pool)
@@ -322,7 +323,12 @@ static const char *unfit_user(const es_claim_t *claim)
     if (!*claim->values[0]) {
         return "empty";
     }
-    return has_control(claim->values[0]) ? "a control character" : NULL;
+    if (has_control(claim->values[0])) {
+        return "a control character";
+    }
+    /* HTTP takes such blanks off a header (RFC 9110 section 5.5): "ada " would be ada to a backend. */
+    return claim->values[0][0] == ' ' || claim->values[0][strlen(claim->values[0]) - 1] == ' ' ? "a blank at an end"
+                                                                                               : NULL;
 }
 
 static const es_claim_t *find_claim(const es_claim_t *claims, int n_claims, const char *short_name)

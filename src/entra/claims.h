@@ -46,6 +46,7 @@ es_rv_t es_claims_read(const es_claim_t **claims, int *n_claims, int *n_dropped,
 /* Names that our own variables take: no claim may have them as its short name. */
 #define ES_CLAIMS_OVERAGE "groups_overage"
 #define ES_CLAIMS_GROUP_NAMES "group_names"
+#define ES_CLAIMS_HEADERS_MISSING "headers_missing"
 
 /* EntraSAMLRequiredClaims. ES_CONFIG_CLAIM: something that is no short name. */
 es_rv_t es_claims_check_required(const char *const *list, int count, es_why_t *why);
@@ -56,7 +57,7 @@ es_rv_t es_claims_require(const es_claim_t *claims, int n_claims, const char *co
 int es_claims_overage(const es_claim_t *claims, int n_claims);
 
 /* REMOTE_USER: the first of the listed short names that is present with exactly one non-empty value free of control
- * characters. ES_REMOTE_USER_MISSING names the list, and what was wrong with each. */
+ * characters and of blanks at its ends. ES_REMOTE_USER_MISSING names the list, and what was wrong with each. */
 es_rv_t es_claims_user(const char **user, const es_claim_t *claims, int n_claims, const char *const *list,
                        es_why_t *why);
 

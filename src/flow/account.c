@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "flow/account.h"
 
+#include "base/codec.h"
 #include "entra/issuer.h"
 
 #include <apr_strings.h>
@@ -50,39 +51,47 @@ static int has(const es_session_t *session, const char *name)
     return es_session_find(&claim, session, es_claims_find(name), name);
 }
 
-static es_rv_t find_key(es_account_key_t *key, const es_flow_t *flow, const es_session_t *session, es_why_t *why)
-{
-    const es_account_rules_t *rules = flow->site->accounts;
-    const char *tenant = built_in(session, "tenantid", flow->pool);
-
-    if (!rules->key) {
-        return es_account_key_of_user(key, tenant, built_in(session, "objectidentifier", flow->pool), why, flow->pool);
-    }
-    if (flow->site->connection->tenants && !tenant) {
-        return es_fail(why, ES_ACCOUNT_KEY, "claim tenantid is absent, and the connection is of several tenants");
-    }
-    return es_account_key_of_value(key, rules->connection, flow->site->connection->tenants ? tenant : NULL,
-                                   value_of(session, rules->key->id, rules->key->name, flow->pool), why, flow->pool);
-}
-
 /* Is the tenant that the user claims the one that signed for him? Entra fills in the claim, but an application with a
  * signing key of its own may map whatever its administrator likes to any name (Microsoft, "Customize claims"): that must
  * not lead to the accounts of another tenant. */
-static es_rv_t check_tenant(const es_flow_t *flow, const es_session_t *session, const char *issuer, es_why_t *why)
+static es_rv_t check_tenant(const es_connection_t *connection, const es_session_t *session, es_why_t *why,
+                            apr_pool_t *pool)
 {
-    const es_connection_t *connection = flow->site->connection;
-    const char *tenant = built_in(session, "tenantid", flow->pool);
+    const char *tenant = built_in(session, "tenantid", pool);
 
-    /* es_issuer_expect has held it against the list, and against the issuer where that stands for any tenant. */
-    if (!has(session, "tenantid") || (connection->tenants && es_issuer_is_template(connection->metadata->issuer))) {
+    /* Of several tenants: es_issuer_expect has held the claim against the list, and against the issuer. */
+    if (!has(session, "tenantid") || es_issuer_is_template(connection->issuer) ||
+        (connection->tenants && es_issuer_is_template(connection->metadata->issuer))) {
         return ES_OK;
     }
-    if (!tenant ||
-        (!es_account_is_issuers(tenant, issuer) && !es_account_is_issuers(tenant, connection->metadata->issuer))) {
+    if (!tenant || (!es_account_is_issuers(tenant, connection->issuer) &&
+                    !es_account_is_issuers(tenant, connection->metadata->issuer))) {
         return es_fail(why, ES_ACCOUNT_TENANT, "claim tenantid is \"%.100s\", the issuer %.200s", tenant ? tenant : "",
-                       issuer);
+                       connection->issuer);
     }
     return ES_OK;
+}
+
+/* `connection` is the session's, which may be another than the site's. */
+static es_rv_t find_key(es_account_key_t *key, const es_flow_t *flow, const es_connection_t *connection,
+                        const es_session_t *session, es_why_t *why)
+{
+    const es_account_rules_t *rules = flow->site->accounts;
+    const char *tenant = built_in(session, "tenantid", flow->pool);
+    es_rv_t rv = check_tenant(connection, session, why, flow->pool);
+
+    if (rv != ES_OK) {
+        return rv;
+    }
+    if (!rules->key) {
+        return es_account_key_of_user(key, tenant, built_in(session, "objectidentifier", flow->pool), why, flow->pool);
+    }
+    if (connection->tenants && !tenant) {
+        return es_fail(why, ES_ACCOUNT_KEY, "claim tenantid is absent, and the connection is of several tenants");
+    }
+    return es_account_key_of_value(key, es_codec_hex(es_bytes(&connection->id, sizeof connection->id), flow->pool),
+                                   connection->tenants ? tenant : NULL,
+                                   value_of(session, rules->key->id, rules->key->name, flow->pool), why, flow->pool);
 }
 
 static void describe(es_account_person_t *person, const es_flow_t *flow, const es_session_t *session,
@@ -187,8 +196,7 @@ es_rv_t es_account_look(es_account_signin_t *account, const es_flow_t *flow, con
     es_rv_t rv;
 
     memset(account, 0, sizeof *account);
-    if ((rv = check_tenant(flow, session, issuer, why)) != ES_OK ||
-        (rv = find_key(&account->key, flow, session, why)) != ES_OK ||
+    if ((rv = find_key(&account->key, flow, flow->site->connection, session, why)) != ES_OK ||
         (rv = find_row(&account->row, &found, flow, &account->key, why)) != ES_OK) {
         return rv;
     }
@@ -279,14 +287,16 @@ es_rv_t es_account_take(es_account_state_t *state, const es_account_signin_t *ac
 
 /* ---- an authenticated request ----------------------------------------------------------------------------------- */
 
-static es_rv_t ask_database(const es_flow_t *flow, const es_session_t *session, es_why_t *why)
+static es_rv_t ask_database(const es_flow_t *flow, const es_connection_t *connection, const es_session_t *session,
+                            es_why_t *why)
 {
     es_account_key_t key;
     es_account_t row;
     int found;
     es_rv_t rv;
 
-    if ((rv = find_key(&key, flow, session, why)) != ES_OK || (rv = find_row(&row, &found, flow, &key, why)) != ES_OK) {
+    if ((rv = find_key(&key, flow, connection, session, why)) != ES_OK ||
+        (rv = find_row(&row, &found, flow, &key, why)) != ES_OK) {
         return rv;
     }
     if (!found) { /* where a sign-in makes accounts, let it */
@@ -310,19 +320,42 @@ static int is_silence(es_rv_t rv)
     return rv == ES_ACCOUNTS_DOWN || rv == ES_ACCOUNTS_FAULT;
 }
 
-/* A session that is over for its account ends, so that nothing that happens to the database afterwards brings it back. */
-static void end(const es_flow_t *flow, const es_hash_t *key)
+/* Hosts that share sessions may have accounts in different tables: trust is of a session here. */
+static es_hash_t place_of(const es_account_rules_t *rules, const es_hash_t *key)
+{
+    es_hash_t place;
+    int i;
+
+    for (i = 0; i < ES_HASH_LEN; i++) {
+        place.octet[i] = (unsigned char)(key->octet[i] ^ rules->identity.octet[i]);
+    }
+    return place;
+}
+
+void es_account_trust(const es_account_rules_t *rules, const es_hash_t *key, apr_time_t now)
+{
+    const es_hash_t place = place_of(rules, key);
+
+    es_trust_note(rules->trust, &place, now);
+}
+
+/* A session that is over for its account ends, so that nothing that happens to the database afterwards brings it back.
+ * That of another connection is good elsewhere. */
+static void end(const es_flow_t *flow, const es_connection_t *connection, const es_hash_t *key)
 {
     es_why_t ignored = ES_WHY_INIT; /* what stays is refused by the next look */
 
-    flow->store->remove(NULL, flow->store, key, &ignored);
-    es_trust_forget(flow->site->accounts->trust, key);
+    if (connection == flow->site->connection) {
+        flow->store->remove(NULL, flow->store, key, &ignored);
+    }
 }
 
-es_rv_t es_account_ask(const es_flow_t *flow, const es_session_t *session, const es_hash_t *key, es_why_t *why)
+es_rv_t es_account_ask(const es_flow_t *flow, const es_connection_t *connection, const es_session_t *session,
+                       const es_hash_t *key, es_why_t *why)
 {
     const es_account_rules_t *rules = flow->site->accounts;
-    const apr_time_t since = es_trust_since(rules->trust, key);
+    const es_hash_t place = place_of(rules, key);
+    const apr_time_t since = es_trust_since(rules->trust, &place);
     es_why_t tried = ES_WHY_INIT;
     es_rv_t rv;
 
@@ -330,18 +363,17 @@ es_rv_t es_account_ask(const es_flow_t *flow, const es_session_t *session, const
     if (since && flow->now - since < rules->trusted && flow->now - since > -apr_time_from_sec(1)) {
         return ES_OK;
     }
-    rv = ask_database(flow, session, &tried);
+    rv = ask_database(flow, connection, session, &tried);
     if (rv == ES_OK) {
-        es_trust_note(rules->trust, key, flow->now);
+        es_trust_note(rules->trust, &place, flow->now);
         return ES_OK;
     }
-    if (is_silence(rv) && rules->trusts_when_down && since) {
-        return ES_OK;
+    if (is_silence(rv)) {
+        return rules->trusts_when_down && since ? ES_OK : es_fail(why, rv, "%s", tried.text);
     }
-    if (rv == ES_ACCOUNT_PENDING) {
-        es_trust_forget(rules->trust, key);
-    } else if (!is_silence(rv)) {
-        end(flow, key);
+    es_trust_forget(rules->trust, &place);
+    if (rv != ES_ACCOUNT_PENDING) {
+        end(flow, connection, key);
     }
     return es_fail(why, rv, "%s", tried.text);
 }
@@ -353,6 +385,7 @@ int es_account_holds(es_rv_t rv)
     case ES_ACCOUNT_PENDING:
     case ES_ACCOUNT_DISABLED:
     case ES_ACCOUNT_KEY:
+    case ES_ACCOUNT_TENANT:
     case ES_ACCOUNTS_DOWN:
     case ES_ACCOUNTS_FAULT:
         return 1;

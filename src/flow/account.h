@@ -27,11 +27,16 @@ es_rv_t es_account_look(es_account_signin_t *account, const es_flow_t *flow, con
 es_rv_t es_account_take(es_account_state_t *state, const es_account_signin_t *account, const es_flow_t *flow,
                         const es_session_t *session, es_why_t *why);
 
-/* A live session's account, `key` being the session's. ES_OK: active, or known to have been within the time of
+/* The session, just made, is of an active account. */
+void es_account_trust(const es_account_rules_t *rules, const es_hash_t *key, apr_time_t now);
+
+/* The account of a live session of this connection, `key` being the session's. ES_OK: active, or known to have been within the time of
  * EntraSAMLAccountsTrust. ES_ACCOUNT_PENDING: the session goes on and waits. ES_ACCOUNT_DISABLED, ES_ACCOUNT_MISSING,
- * ES_ACCOUNT_KEY: the session was ended; so it is with ES_SESSION_EXPIRED, which stands for ES_ACCOUNT_MISSING where a
+ * ES_ACCOUNT_KEY, ES_ACCOUNT_TENANT: the session was
+ * ended, where it is the site's own and not one of another connection whose sessions are good here; so it is with ES_SESSION_EXPIRED, which stands for ES_ACCOUNT_MISSING where a
  * sign-in would make the account. ES_ACCOUNTS_DOWN, ES_ACCOUNTS_FAULT: nobody knows. */
-es_rv_t es_account_ask(const es_flow_t *flow, const es_session_t *session, const es_hash_t *key, es_why_t *why);
+es_rv_t es_account_ask(const es_flow_t *flow, const es_connection_t *connection, const es_session_t *session,
+                       const es_hash_t *key, es_why_t *why);
 
 /* Does the reason say that there is a session, but that its account does not let it be one? */
 int es_account_holds(es_rv_t rv);

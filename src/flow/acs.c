@@ -4,6 +4,7 @@
  * refused leaves no trace. Commit sets the two marks, then makes the session.
  */
 #include "flow/account.h"
+#include "flow/raise.h"
 #include "flow/signon.h"
 #include "flow/subject.h"
 
@@ -25,6 +26,7 @@ typedef struct {
     apr_time_t not_after;        /* the assertion's */
     es_bytes_t record;           /* the session to be */
     es_session_t session;        /* the same, read */
+    es_raise_t raise;            /* what becomes of those that the browser has */
     apr_time_t expires;          /* the record's */
     es_account_signin_t account; /* where there are accounts */
 } es_signin_t;
@@ -140,6 +142,27 @@ static apr_time_t authenticated_at(const es_signin_t *in, const es_flow_t *flow)
     return instant < flow->now ? instant : flow->now;
 }
 
+static unsigned asked_for(const es_pending_t *pending)
+{
+    return (pending->is_fresh ? ES_SESSION_ASKED_FRESH : 0u) | (pending->is_mfa ? ES_SESSION_ASKED_MFA : 0u) |
+           (pending->is_step_up ? ES_SESSION_ASKED_STEP_UP : 0u);
+}
+
+/* The record, and what the browser's sessions have proved already. */
+static es_rv_t pack(es_signin_t *in, es_session_new_t *fresh, const es_flow_t *flow, es_why_t *why)
+{
+    es_rv_t rv = es_session_pack(&in->record, fresh, why, flow->pool);
+
+    if (rv == ES_OK) {
+        rv = es_session_read(&in->session, in->record, why);
+    }
+    if (rv == ES_OK && es_raise_judge(&in->raise, fresh, flow, in->pending, &in->binding, &in->session)) {
+        rv = es_session_pack(&in->record, fresh, why, flow->pool);
+        return rv == ES_OK ? es_session_read(&in->session, in->record, why) : rv;
+    }
+    return rv;
+}
+
 /* The claims, the name, and the record they make. */
 static es_rv_t make_record(es_signin_t *in, es_acs_report_t *report, const es_flow_t *flow, es_why_t *why)
 {
@@ -153,6 +176,7 @@ static es_rv_t make_record(es_signin_t *in, es_acs_report_t *report, const es_fl
         .name_id = assertion->name_id ? assertion->name_id : "",
         .name_id_format = assertion->name_id_format ? assertion->name_id_format : "",
         .session_index = assertion->session_index ? assertion->session_index : "",
+        .asked = asked_for(in->pending),
     };
     es_rv_t rv = es_claims_read(&fresh.claims, &fresh.n_claims, &report->n_claims_dropped, assertion, site->aliases,
                                 site->n_aliases, why, flow->pool);
@@ -164,10 +188,7 @@ static es_rv_t make_record(es_signin_t *in, es_acs_report_t *report, const es_fl
         rv = es_claims_user(&fresh.user, fresh.claims, fresh.n_claims, site->connection->remote_user, why);
     }
     if (rv == ES_OK) {
-        rv = es_session_pack(&in->record, &fresh, why, flow->pool);
-    }
-    if (rv == ES_OK) {
-        rv = es_session_read(&in->session, in->record, why);
+        rv = pack(in, &fresh, flow, why);
     }
     if (rv != ES_OK) {
         return rv;
@@ -182,7 +203,7 @@ static es_rv_t make_record(es_signin_t *in, es_acs_report_t *report, const es_fl
     return ES_OK;
 }
 
-/* Makes the session in the place of the one that the browser had, and holds its user to his number of sessions: by tenant
+/* Makes the session in the place of those that the browser had, and holds its user to his number of sessions: by tenant
  * and object id, or by NameID where Entra was told to leave those out, and then of his tenant where there may be several.
  * When two sign-ins of one user meet here, both have made theirs before either counts, so that never too many are left. */
 static es_rv_t make_session(es_acs_report_t *report, const es_hash_t *key, const es_signin_t *in, const es_flow_t *flow,
@@ -199,11 +220,7 @@ static es_rv_t make_session(es_acs_report_t *report, const es_hash_t *key, const
     if (rv != ES_OK) {
         return rv;
     }
-    if (in->pending->has_session) {
-        es_why_t ignored = ES_WHY_INIT; /* the new session stands; the old one ends by itself at the latest */
-
-        store->remove(NULL, store, &in->pending->session, &ignored);
-    }
+    es_raise_end(&in->raise, flow);
     if (most > 0 && !es_subject_of(&subjects[0], kind, &in->session)) {
         kind = ES_SUBJECT_NAME_ID;
     }
@@ -236,7 +253,7 @@ static es_rv_t admit(es_acs_report_t *report, const es_hash_t *key, const es_sig
         rv = make_session(report, key, in, flow, why);
     }
     if (rv == ES_OK && accounts && state == ES_ACCOUNT_IS_ACTIVE) {
-        es_trust_note(accounts->trust, key, flow->now);
+        es_account_trust(accounts, key, flow->now);
     }
     report->is_waiting = state == ES_ACCOUNT_IS_PENDING;
     return rv;
@@ -263,6 +280,8 @@ static es_rv_t finish(es_answer_t *answer, es_signin_t *in, es_acs_report_t *rep
         return rv;
     }
     answer->location = in->pending->landing;
+    in->binding.has_session = 1;
+    in->binding.session = key;
     es_binding_count(&in->binding, in->pending->landing, flow->now);
     es_signon_set_cookie(answer, connection->session_cookie, cookie, ES_COOKIE_LAX, flow);
     es_signon_set_cookie(answer, connection->binding_cookie, es_binding_text(&in->binding, flow->pool), ES_COOKIE_NONE,
@@ -318,19 +337,25 @@ static es_rv_t judge(es_signin_t *in, es_acs_report_t *report, const es_flow_t *
 
 /* An error of Entra, which anybody can write, since it is not signed: it is told and nothing more. To whoever asked
  * silently it says that there is nobody (SAML core 3.2.2.2, NoPassive; Microsoft does not document which errors come),
- * and the page that he came for is the answer. */
+ * and the page that he came for is the answer. So it is for who was asked to sign in once more and could not, or would not:
+ * his session is as good as before, and the page knows that he was asked. */
 static es_rv_t end_by_status(es_answer_t *answer, es_acs_report_t *report, const es_flow_t *flow, es_signin_t *in,
                              const es_acs_form_t *form, es_why_t *why)
 {
     es_why_t ignored = ES_WHY_INIT;
 
-    if (open_pending(in, flow, form, &ignored) != ES_OK || !in->pending->is_passive ||
+    if (open_pending(in, flow, form, &ignored) != ES_OK || !(in->pending->is_passive || in->pending->is_step_up) ||
         !es_signon_binding(&in->binding, flow, in->pending->binding)) {
         explain(why, &report->error, flow->pool);
         return why->rv;
     }
-    es_fail(&report->noted, ES_SILENT_FAILED, "%.900s", why->text);
     answer->location = in->pending->landing;
+    if (in->pending->is_step_up) {
+        explain(why, &report->error, flow->pool);
+        es_fail(&report->noted, ES_STEP_UP_FAILED, "%.900s", why->text);
+        return ES_OK;
+    }
+    es_fail(&report->noted, ES_SILENT_FAILED, "%.900s", why->text);
     es_binding_count(&in->binding, es_signon_silent(in->pending->landing, flow->pool), flow->now);
     es_signon_set_cookie(answer, flow->site->connection->binding_cookie, es_binding_text(&in->binding, flow->pool),
                          ES_COOKIE_NONE, flow);

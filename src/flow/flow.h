@@ -27,6 +27,7 @@ typedef struct {
     const es_claim_alias_t *aliases;
     int n_aliases;
     const char *const *required_claims; /* NULL-terminated; NULL: none */
+    const char *const *session_claims;  /* what a front end may see, NULL-terminated; NULL: none */
     apr_interval_time_t keep;           /* longest session lifetime of any section: how long a record may be needed */
     int sessions_per_user;              /* at most, 0: any number */
     int idp_initiated;                  /* accept responses that answer no request */
@@ -45,10 +46,13 @@ typedef struct {
     const char *cookies; /* the Cookie header, several joined by "; "; NULL where there is none */
     apr_time_t now;
     apr_pool_t *pool;
+    const es_site_t *const *others; /* whose sessions are good here too, at most ES_OTHERS_MAX and NULL; NULL: none */
+    int is_known;                   /* there is a session that is good where a sign-on starts: what it raises */
 } es_flow_t;
 
 /* What to answer. Zeroed by the caller. */
-#define ES_ANSWER_COOKIES 3
+#define ES_OTHERS_MAX 8 /* connections whose sessions are good for another */
+#define ES_ANSWER_COOKIES (3 + ES_OTHERS_MAX)
 typedef struct {
     const char *location; /* 303 to there; NULL: the reason's page */
     int n_cookies;
@@ -56,9 +60,18 @@ typedef struct {
 } es_answer_t;
 
 /* Finds the session of the request's cookie, judges it by the section's limits, and notes its use. No lock, nothing
- * parsed but the record's offsets. ES_SESSION_NONE, ES_SESSION_FOREIGN, ES_SESSION_EXPIRED, ES_SESSION_IDLE,
- * ES_RECORD_INVALID. And what es_account_ask returns: *session is set then too, since somebody is there who may be told. */
+ * parsed but the record's offsets. Every cookie of our connection's name is tried, then those of the others'.
+ * ES_SESSION_NONE, ES_SESSION_FOREIGN, ES_SESSION_EXPIRED, ES_SESSION_IDLE, ES_RECORD_INVALID. And what es_account_ask
+ * returns: *session is set then too, since somebody is there who may be told. */
 es_rv_t es_resume_find(es_session_t *session, const es_flow_t *flow, apr_interval_time_t lifetime,
+                       apr_interval_time_t idle, es_why_t *why);
+
+/* The same without noting the use: to look at a session must not keep it alive. */
+typedef struct {
+    es_hash_t key;
+    es_stored_t stored;
+} es_place_t;
+es_rv_t es_resume_look(es_session_t *session, es_place_t *place, const es_flow_t *flow, apr_interval_time_t lifetime,
                        apr_interval_time_t idle, es_why_t *why);
 
 /* Starts a sign-on for a page: location = Entra, a binding cookie where the browser has none. `ask` NULL: the plain one.
@@ -95,8 +108,8 @@ typedef struct {
 es_rv_t es_acs_accept(es_answer_t *answer, es_acs_report_t *report, const es_flow_t *flow, const es_acs_form_t *form,
                       es_why_t *why);
 
-/* The user signs out here. Ends every session whose cookie came along, answers with cookies that erase ours, and never
- * fails to erase. location = Entra, to be asked to end its session too, where it can be and `asks` says so; else the
+/* The user signs out here. Ends every session whose cookie came along, of ours and of the others whose sessions are good
+ * here, answers with cookies that erase them, and never fails to erase. location = Entra, to be asked to end its session too, where it can be and `asks` says so; else the
  * landing, a page on our origin or NULL for the page that says so. */
 es_rv_t es_logout_start(es_answer_t *answer, int *ended, const es_flow_t *flow, const char *landing, int asks,
                         es_why_t *why);

@@ -10,6 +10,8 @@
 #include "saml/logout.h"
 #include "session/leaving.h"
 
+#include <apr_strings.h>
+
 /* Whoever signs out and in again within a minute has lost no cookie. */
 static void forget_visits(es_answer_t *answer, const es_flow_t *flow)
 {
@@ -22,8 +24,14 @@ static void forget_visits(es_answer_t *answer, const es_flow_t *flow)
     }
 }
 
-/* The session of a key, to tell Entra of; 0 where there is none of this connection or none with a NameID. */
-static int read_session(es_session_t *session, const es_hash_t *key, const es_flow_t *flow)
+/* A session that ended, to tell Entra of: what was known of it, and whose connection's it was. */
+typedef struct {
+    es_session_t session;
+    const es_site_t *site; /* NULL: none was found */
+} parted_t;
+
+/* The session of a key; 0 where there is none of the site's connection or none with a NameID. */
+static int read_session(es_session_t *session, const es_hash_t *key, const es_flow_t *flow, const es_site_t *site)
 {
     es_why_t ignored = ES_WHY_INIT; /* it ends all the same */
     es_store_t *store = flow->store;
@@ -31,40 +39,41 @@ static int read_session(es_session_t *session, const es_hash_t *key, const es_fl
 
     return store->find(&stored, store, key, flow->now, &ignored, flow->pool) == ES_OK && stored.record.data &&
            es_session_read(session, stored.record, &ignored) == ES_OK && *session->name_id &&
-           memcmp(&session->connection, &flow->site->connection->id, sizeof session->connection) == 0;
+           memcmp(&session->connection, &site->connection->id, sizeof session->connection) == 0;
 }
 
-/* Every session whose cookie came along. *found: `session` is the first of them that Entra can be told of. */
-static es_rv_t end_sessions(int *ended, int *found, es_session_t *session, const es_flow_t *flow, es_why_t *why)
+/* Every session of the site whose cookie came along; returns whether one did. The first that Entra can be told of becomes
+ * `parted`, unless there is one. */
+static int end_sessions(int *ended, parted_t *parted, const es_flow_t *flow, const es_site_t *site, es_why_t *why)
 {
     const char *cursor = flow->cookies;
     const char *cookie;
-    es_rv_t rv = ES_OK;
-    int tries = ES_COOKIE_TRIES;
+    int tries = ES_COOKIE_TRIES, came = 0;
 
-    *ended = *found = 0;
-    while (tries-- > 0 && (cookie = es_cookie_next(&cursor, flow->site->connection->session_cookie, flow->pool))) {
+    while (tries-- > 0 && (cookie = es_cookie_next(&cursor, site->connection->session_cookie, flow->pool))) {
         es_hash_t key;
         int removed = 0;
 
+        came = 1;
         if (!es_session_token_read(&key, cookie)) {
             continue;
         }
-        *found = *found || read_session(session, &key, flow);
-        if (flow->store->remove(&removed, flow->store, &key, why) != ES_OK) {
-            rv = why->rv;
+        if (!parted->site && read_session(&parted->session, &key, flow, site)) {
+            parted->site = site;
         }
+        flow->store->remove(&removed, flow->store, &key, why);
         *ended += removed;
     }
-    return rv;
+    return came;
 }
 
 /* A request that ends on this page, "" for the one that says so. */
-static es_rv_t write_request(const char **location, const es_flow_t *flow, const es_session_t *session,
-                             const char *landing, es_why_t *why)
+static es_rv_t write_request(const char **location, const es_flow_t *flow, const parted_t *parted, const char *landing,
+                             es_why_t *why)
 {
+    const es_session_t *session = &parted->session;
     const es_signoff_user_t user = { session->name_id, session->name_id_format, session->session_index };
-    es_leaving_t leaving = { .connection = flow->site->connection->id, .landing = landing };
+    es_leaving_t leaving = { .connection = session->connection, .landing = landing };
     es_request_id_t id;
     const char *relay_state;
     es_rv_t rv;
@@ -76,19 +85,24 @@ static es_rv_t write_request(const char **location, const es_flow_t *flow, const
     if ((rv = es_leaving_seal(&relay_state, &leaving, flow->key, why, flow->pool)) != ES_OK) {
         return rv;
     }
-    return es_signoff_request(location, flow->site->signoff, &user, es_request_id_text(&id, flow->pool), relay_state,
+    return es_signoff_request(location, parted->site->signoff, &user, es_request_id_text(&id, flow->pool), relay_state,
                               flow->now, why, flow->pool);
 }
 
-/* Entra refuses a query that is too long (AADSTS90015): then the user does without the page to return to. */
-static es_rv_t ask_entra(const char **location, const es_flow_t *flow, const es_session_t *session, const char *landing,
+/* Entra refuses a query that is too long (AADSTS90015): then the user does without the page to return to. It answers to the
+ * logout URL of the connection that it was asked for, from where another site's page needs its whole address. */
+static es_rv_t ask_entra(const char **location, const es_flow_t *flow, const parted_t *parted, const char *landing,
                          es_why_t *why)
 {
     const char *url;
-    es_rv_t rv = write_request(&url, flow, session, landing ? landing : "", why);
+    es_rv_t rv;
 
+    if (landing && parted->site != flow->site) {
+        landing = apr_pstrcat(flow->pool, flow->site->connection->origin, landing, NULL);
+    }
+    rv = write_request(&url, flow, parted, landing ? landing : "", why);
     if (rv == ES_OK && landing && strlen(url) > ES_REQUEST_URL_MAX) {
-        rv = write_request(&url, flow, session, "", why);
+        rv = write_request(&url, flow, parted, "", why);
     }
     if (rv == ES_OK) {
         *location = url;
@@ -96,21 +110,31 @@ static es_rv_t ask_entra(const char **location, const es_flow_t *flow, const es_
     return rv;
 }
 
+static void erase(es_answer_t *answer, const es_flow_t *flow, const es_site_t *site)
+{
+    es_signon_set_cookie(answer, site->connection->session_cookie, "", ES_COOKIE_LAX, flow);
+}
+
 es_rv_t es_logout_start(es_answer_t *answer, int *ended, const es_flow_t *flow, const char *landing, int asks,
                         es_why_t *why)
 {
-    const es_site_t *site = flow->site;
-    es_session_t session;
-    int found;
-    es_rv_t rv;
+    const es_site_t *const *other = flow->others;
+    parted_t parted = { .site = NULL };
 
-    es_signon_set_cookie(answer, site->connection->session_cookie, "", ES_COOKIE_LAX, flow);
+    *ended = 0;
+    erase(answer, flow, flow->site);
     forget_visits(answer, flow);
-    if ((rv = end_sessions(ended, &found, &session, flow, why)) != ES_OK) {
-        return rv;
+    end_sessions(ended, &parted, flow, flow->site, why);
+    for (; other && *other; other++) {
+        if (end_sessions(ended, &parted, flow, *other, why)) {
+            erase(answer, flow, *other);
+        }
     }
-    if (found && asks && site->single_logout && site->signoff) {
-        return ask_entra(&answer->location, flow, &session, landing, why);
+    if (why->rv != ES_OK) {
+        return why->rv;
+    }
+    if (parted.site && asks && parted.site->single_logout && parted.site->signoff) {
+        return ask_entra(&answer->location, flow, &parted, landing, why);
     }
     answer->location = landing;
     return ES_OK;

@@ -23,62 +23,97 @@ static es_rv_t check_tenant(const es_session_t *session, const char *const *tena
     return ES_OK;
 }
 
-static es_rv_t find(es_session_t *session, const es_flow_t *flow, const char *cookie, apr_interval_time_t lifetime,
-                    apr_interval_time_t idle, es_why_t *why)
+/* The session that this cookie names, of this connection: the site's own, or one of the others. */
+static es_rv_t find(es_session_t *session, es_place_t *place, const es_flow_t *flow, const es_connection_t *connection,
+                    const char *cookie, apr_interval_time_t lifetime, apr_interval_time_t idle, es_why_t *why)
 {
-    es_hash_t key;
-    es_stored_t stored;
-    apr_interval_time_t moved;
+    const char *const *tenants = flow->site->connection->tenants;
+    es_stored_t *stored = &place->stored;
     es_rv_t rv;
 
-    if (!es_session_token_read(&key, cookie)) {
+    if (!es_session_token_read(&place->key, cookie)) {
         return es_fail(why, ES_SESSION_NONE, "the session cookie has not the length of a token");
     }
-    rv = flow->store->find(&stored, flow->store, &key, flow->now, why, flow->pool);
+    rv = flow->store->find(stored, flow->store, &place->key, flow->now, why, flow->pool);
     if (rv != ES_OK) {
         return rv;
     }
-    if (!stored.record.data) {
+    if (!stored->record.data) {
         return es_fail(why, ES_SESSION_NONE, "the session cookie names no session");
     }
-    rv = es_session_read(session, stored.record, why);
+    rv = es_session_read(session, stored->record, why);
     if (rv == ES_OK) {
-        rv = es_session_judge(session, &flow->site->connection->id, stored.last_used, flow->now, lifetime, idle, why);
+        rv = es_session_judge(session, &connection->id, stored->last_used, flow->now, lifetime, idle, why);
     }
     if (rv == ES_OK) {
-        rv = check_tenant(session, flow->site->connection->tenants, why);
+        rv = check_tenant(session, tenants, why);
     }
-    moved = flow->now - stored.last_used;
-    if (rv == ES_OK && (moved > idle / TOUCH_FRACTION || -moved > idle / TOUCH_FRACTION)) {
-        flow->store->touch(flow->store, &key, &stored, flow->now);
+    if (rv == ES_OK && connection->tenants != tenants) {
+        rv = check_tenant(session, connection->tenants, why);
     }
-    return rv == ES_OK && flow->site->accounts ? es_account_ask(flow, session, &key, why) : rv;
+    return rv == ES_OK && flow->site->accounts ? es_account_ask(flow, connection, session, &place->key, why) : rv;
 }
 
-es_rv_t es_resume_find(es_session_t *session, const es_flow_t *flow, apr_interval_time_t lifetime,
-                       apr_interval_time_t idle, es_why_t *why)
+/* Every cookie of the connection's name. A cookie that names a session says more than one that names none: the first
+ * such reason is what *first tells. */
+static es_rv_t find_any(es_session_t *session, es_place_t *place, const es_flow_t *flow,
+                        const es_connection_t *connection, apr_interval_time_t lifetime, apr_interval_time_t idle,
+                        es_why_t *first)
 {
     const char *cursor = flow->cookies;
     const char *cookie;
-    es_why_t first = ES_WHY_INIT;
     int tries = ES_COOKIE_TRIES;
 
-    while (tries-- > 0 && (cookie = es_cookie_next(&cursor, flow->site->connection->session_cookie, flow->pool))) {
+    while (tries-- > 0 && (cookie = es_cookie_next(&cursor, connection->session_cookie, flow->pool))) {
         es_why_t tried = ES_WHY_INIT;
-        const es_rv_t rv = find(session, flow, cookie, lifetime, idle, &tried);
+        const es_rv_t rv = find(session, place, flow, connection, cookie, lifetime, idle, &tried);
 
         if (rv == ES_OK) {
             return ES_OK;
         }
         if (es_account_holds(rv)) {
-            return es_fail(why, rv, "%s", tried.text);
+            *first = tried;
+            return rv;
         }
-        if (first.rv == ES_OK || first.rv == ES_SESSION_NONE) {
-            first = tried;
+        if (first->rv == ES_OK || first->rv == ES_SESSION_NONE) {
+            *first = tried;
         }
+    }
+    return ES_SESSION_NONE;
+}
+
+es_rv_t es_resume_look(es_session_t *session, es_place_t *place, const es_flow_t *flow, apr_interval_time_t lifetime,
+                       apr_interval_time_t idle, es_why_t *why)
+{
+    const es_site_t *const *other;
+    es_why_t first = ES_WHY_INIT;
+    es_rv_t rv = find_any(session, place, flow, flow->site->connection, lifetime, idle, &first);
+
+    for (other = flow->others; rv == ES_SESSION_NONE && other && *other; other++) {
+        rv = find_any(session, place, flow, (*other)->connection, lifetime, idle, &first);
+    }
+    if (rv == ES_OK) {
+        return ES_OK;
     }
     if (first.rv == ES_OK) {
         return es_fail(why, ES_SESSION_NONE, "no session cookie");
     }
     return es_fail(why, first.rv, "%s", first.text);
+}
+
+es_rv_t es_resume_find(es_session_t *session, const es_flow_t *flow, apr_interval_time_t lifetime,
+                       apr_interval_time_t idle, es_why_t *why)
+{
+    es_place_t place;
+    apr_interval_time_t moved;
+    es_rv_t rv = es_resume_look(session, &place, flow, lifetime, idle, why);
+
+    if (rv != ES_OK && rv != ES_ACCOUNT_PENDING) { /* who waits and looks is not idle */
+        return rv;
+    }
+    moved = flow->now - place.stored.last_used;
+    if (moved > idle / TOUCH_FRACTION || -moved > idle / TOUCH_FRACTION) {
+        flow->store->touch(flow->store, &place.key, &place.stored, flow->now);
+    }
+    return rv;
 }

@@ -40,19 +40,45 @@ void es_signon_set_cookie(es_answer_t *answer, const char *name, const char *val
     answer->cookies[answer->n_cookies++] = es_cookie_set(name, value, site, flow->pool);
 }
 
-/* The first session cookie that has the shape of a token: what the ACS shall end, since it will not see that cookie itself. */
-static void note_session(es_pending_t *pending, const es_flow_t *flow)
+/* Notes the first session that there is among the connection's cookies; returns 0 where there is none. What has but the
+ * shape of a token says at least that the browser keeps cookies. */
+static int note_one(es_pending_t *pending, const es_flow_t *flow, const es_connection_t *connection)
 {
     const char *cursor = flow->cookies;
     const char *cookie;
     int tries = ES_COOKIE_TRIES;
 
-    while (tries-- > 0 && (cookie = es_cookie_next(&cursor, flow->site->connection->session_cookie, flow->pool))) {
-        if (es_session_token_read(&pending->session, cookie)) {
+    while (tries-- > 0 && (cookie = es_cookie_next(&cursor, connection->session_cookie, flow->pool))) {
+        es_why_t ignored = ES_WHY_INIT;
+        es_stored_t stored;
+        es_hash_t key;
+
+        if (!es_session_token_read(&key, cookie)) {
+            continue;
+        }
+        if (!pending->has_session) {
+            pending->session = key;
             pending->has_session = 1;
-            return;
+        }
+        if (flow->store->find(&stored, flow->store, &key, flow->now, &ignored, flow->pool) == ES_OK &&
+            stored.record.data) {
+            pending->session = key;
+            return 1;
         }
     }
+    return 0;
+}
+
+/* The session that the sign-in will replace: the ACS will not see its cookie. Ours first, as resume looks for them. */
+static void note_session(es_pending_t *pending, const es_flow_t *flow)
+{
+    const es_site_t *const *other = flow->others;
+    int is_found = note_one(pending, flow, flow->site->connection);
+
+    for (; !is_found && other && *other; other++) {
+        is_found = note_one(pending, flow, (*other)->connection);
+    }
+    pending->is_raising = is_found && flow->is_known;
 }
 
 /* The address at Entra. Where the page to return to makes it too long, in a signed request or with a long entity ID, the
@@ -74,15 +100,20 @@ static es_rv_t write_url(const char **url, const es_flow_t *flow, es_pending_t *
     return write_url(url, flow, pending, ask, id, why);
 }
 
+static es_request_kind_t kind_of(const es_pending_t *pending)
+{
+    if (pending->is_mfa) {
+        return ES_REQUEST_MFA;
+    }
+    return pending->is_fresh ? ES_REQUEST_FRESH : pending->is_passive ? ES_REQUEST_PASSIVE : ES_REQUEST_PLAIN;
+}
+
 /* Everything but round, kind, landing and session is new. */
 static es_rv_t begin(es_answer_t *answer, const es_flow_t *flow, es_pending_t *pending, const char *hints,
                      es_why_t *why)
 {
     const es_connection_t *connection = flow->site->connection;
-    const es_request_ask_t ask = { pending->is_fresh     ? ES_REQUEST_FRESH
-                                   : pending->is_passive ? ES_REQUEST_PASSIVE
-                                                         : ES_REQUEST_PLAIN,
-                                   hints };
+    const es_request_ask_t ask = { kind_of(pending), hints };
     es_request_id_t request_id;
     es_binding_t binding;
     int known = es_signon_binding(&binding, flow, NULL);
@@ -113,12 +144,15 @@ const char *es_signon_silent(const char *landing, apr_pool_t *pool)
     return apr_pstrcat(pool, "silent ", landing, NULL);
 }
 
-es_rv_t es_signon_start(es_answer_t *answer, const es_flow_t *flow, const es_request_ask_t *ask, const char *landing,
-                        es_why_t *why)
+static es_rv_t start(es_answer_t *answer, const es_flow_t *flow, const es_request_ask_t *ask, int is_step_up,
+                     const char *landing, es_why_t *why)
 {
     const es_connection_t *connection = flow->site->connection;
-    es_pending_t pending = { .is_fresh = ask && ask->kind == ES_REQUEST_FRESH,
-                             .is_passive = ask && ask->kind == ES_REQUEST_PASSIVE };
+    const es_request_kind_t kind = ask ? ask->kind : ES_REQUEST_PLAIN;
+    es_pending_t pending = { .is_fresh = kind == ES_REQUEST_FRESH || kind == ES_REQUEST_MFA,
+                             .is_passive = kind == ES_REQUEST_PASSIVE,
+                             .is_mfa = kind == ES_REQUEST_MFA,
+                             .is_step_up = is_step_up };
     es_why_t refused = ES_WHY_INIT;
     es_binding_t binding;
     int visits = 0;
@@ -141,6 +175,18 @@ es_rv_t es_signon_start(es_answer_t *answer, const es_flow_t *flow, const es_req
                        pending.has_session ? "an old cookie comes in their place" : "none came back");
     }
     return begin(answer, flow, &pending, ask ? ask->hints : NULL, why);
+}
+
+es_rv_t es_signon_start(es_answer_t *answer, const es_flow_t *flow, const es_request_ask_t *ask, const char *landing,
+                        es_why_t *why)
+{
+    return start(answer, flow, ask, 0, landing, why);
+}
+
+es_rv_t es_signon_step_up(es_answer_t *answer, const es_flow_t *flow, const es_request_ask_t *ask, const char *landing,
+                          es_why_t *why)
+{
+    return start(answer, flow, ask, 1, landing, why);
 }
 
 es_rv_t es_signon_restart(es_answer_t *answer, const es_flow_t *flow, const es_pending_t *pending, es_why_t *why)

@@ -10,6 +10,10 @@
 #include "session/binding.h"
 #include "session/pending.h"
 
+/* As es_signon_start, for a user who has a session: an error of Entra's then leads back to the page. */
+es_rv_t es_signon_step_up(es_answer_t *answer, const es_flow_t *flow, const es_request_ask_t *ask, const char *landing,
+                          es_why_t *why);
+
 /* Starts the sign-on of a pending one again: same landing, next round, the cookie that is there now. ES_SIGNON_LOOP
  * when the rounds are used up; whoever calls gives the cause to the log. */
 es_rv_t es_signon_restart(es_answer_t *answer, const es_flow_t *flow, const es_pending_t *pending, es_why_t *why);

@@ -86,6 +86,20 @@ int es_subject_all(es_hash_t subjects[ES_SUBJECTS], const es_session_t *session)
     return n;
 }
 
+int es_subject_is_same(const es_session_t *a, const es_session_t *b)
+{
+    const char *tenant = es_subject_tenant(a), *other_tenant = es_subject_tenant(b);
+    const char *object = value_of(a, "objectidentifier"), *other_object = value_of(b, "objectidentifier");
+
+    if (tenant && other_tenant && (strcasecmp(tenant, other_tenant) != 0 || (object && other_object))) {
+        return strcasecmp(tenant, other_tenant) == 0 && strcasecmp(object, other_object) == 0;
+    }
+    if (memcmp(&a->connection, &b->connection, sizeof a->connection) != 0) {
+        return strcmp(a->user, b->user) == 0;
+    }
+    return !tenant == !other_tenant && *a->name_id && strcmp(a->name_id, b->name_id) == 0;
+}
+
 /* Is the session of a list one of the subject's? The store does not promise it. And of the tenant: NameID and SessionIndex
  * are chosen by tenants, each of which may choose another's. */
 static int is_of(es_session_t *session, const es_listed_t *listed, es_subject_kind_t kind, const es_hash_t *subject,

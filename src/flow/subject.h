@@ -20,6 +20,10 @@ int es_subject_all(es_hash_t subjects[ES_SUBJECTS], const es_session_t *session)
 /* The one value of the session's claim tenantid; NULL where there is none. */
 const char *es_subject_tenant(const es_session_t *session);
 
+/* Are both of one person? By tenant and object id; where one has no object id, by what the connection calls him: the
+ * NameID of one and the same, or REMOTE_USER where two connections share their sessions, and so agree on what that is. */
+int es_subject_is_same(const es_session_t *a, const es_session_t *b);
+
 /* Ends the subject's sessions but for those used last, `most` of them; `kept` (may be NULL) counts as just used,
  * and gives way only to sessions that were made within seconds after it. A session is ended only when its record says
  * that it is the subject's, and of this tenant: a GUID in either case, NULL for any. */

@@ -231,6 +231,8 @@ es_rv_t mes_accountrules_make(const es_account_rules_t **rules, const mes_server
     made->policy = (es_accounts_policy_t)(conf->value[MES_ACCOUNTS].number - 1);
     made->database = &conf->database->accounts;
     made->trust = state->trust;
+    made->identity =
+        es_crypto_sha256_text(apr_pstrcat(pool, conf->database->identity, made->key ? made->key->name : "", NULL));
     made->trusted = conf->value[MES_ACCOUNTS_TRUST].number;
     made->trusts_when_down = (int)conf->value[MES_ACCOUNTS_WHEN_DOWN].number;
     made->connection = es_codec_hex(es_bytes(&connection->id, sizeof connection->id), pool);

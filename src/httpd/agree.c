@@ -20,12 +20,11 @@ static int same_list(const mes_value_t *a, const mes_value_t *b)
     return 1;
 }
 
-static int agree(const mes_server_t *a, const mes_server_t *b)
+static int agree(const mes_server_t *a, const mes_server_t *b, const int *slots, apr_size_t count)
 {
-    static const int slots[] = { MES_REMOTE_USER, MES_CLAIM, MES_REQUIRED_CLAIMS, MES_ALLOWED_TENANTS, MES_AUDIENCE };
     apr_size_t i;
 
-    for (i = 0; i < sizeof slots / sizeof *slots; i++) {
+    for (i = 0; i < count; i++) {
         if (!same_list(&a->value[slots[i]], &b->value[slots[i]])) {
             return 0;
         }
@@ -33,9 +32,22 @@ static int agree(const mes_server_t *a, const mes_server_t *b)
     return 1;
 }
 
-/* Are both of one connection? Before there is metadata, if it will come from the same source. */
-static int same_connection(const mes_server_t *a, const mes_site_t *site, const mes_server_t *b,
-                           const mes_site_t *other)
+int mes_agree_names(const mes_server_t *a, const mes_server_t *b)
+{
+    static const int slots[] = { MES_REMOTE_USER, MES_CLAIM, MES_REQUIRED_CLAIMS };
+
+    return agree(a, b, slots, sizeof slots / sizeof *slots);
+}
+
+static int agree_on_parties(const mes_server_t *a, const mes_server_t *b)
+{
+    static const int slots[] = { MES_ALLOWED_TENANTS, MES_AUDIENCE };
+
+    return agree(a, b, slots, sizeof slots / sizeof *slots);
+}
+
+/* Before there is metadata, if it will come from the same source. */
+int mes_agree_connection(const mes_server_t *a, const mes_site_t *site, const mes_server_t *b, const mes_site_t *other)
 {
     if (site->is_ready && other->is_ready) {
         return memcmp(&site->connection->id, &other->connection->id, sizeof site->connection->id) == 0;
@@ -59,7 +71,8 @@ es_rv_t mes_agree_check(const mes_server_t *conf, const mes_site_t *site, es_why
             const mes_server_t *other = APR_ARRAY_IDX(source->servers, n, mes_server_t *);
             const mes_site_t *theirs = other != conf ? es_slot_look(other->slot) : NULL;
 
-            if (theirs && same_connection(conf, site, other, theirs) && !agree(other, conf)) {
+            if (theirs && mes_agree_connection(conf, site, other, theirs) &&
+                !(mes_agree_names(other, conf) && agree_on_parties(other, conf))) {
                 return es_fail(why, ES_CONFIG_SHARED,
                                "the virtual host of %.200s has the same tenant and entity ID, %.300s",
                                theirs->connection->origin, site->connection->entity_id);

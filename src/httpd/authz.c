@@ -1,37 +1,33 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * `Require claim`, under two names since another module may own the first. The rule is compiled with the configuration
- * and judged against the session's record; r->user alone means nothing here.
+ * The providers of Require: what they have in common, and `Require claim`, under two names since another module may own
+ * the first. A line is compiled with the configuration and judged against the session's record; r->user alone means
+ * nothing here.
  */
-#include "httpd/mes.h"
-
-#include "policy/rule.h"
+#include "httpd/authz.h"
 
 #include <ap_provider.h>
 #include <apr_strings.h>
-#include <mod_auth.h>
 
-/* What a rule that is met does in the end: mod_authz_core turns it round behind `not` and in <RequireNone>. */
-typedef enum { GRANTS, DENIES, ANYTHING } effect_t;
-
-typedef struct {
-    const es_rule_t *rule;
-    effect_t effect;
-} line_t;
-
-static effect_t turned(effect_t effect)
+static mes_effect_t turned(mes_effect_t effect)
 {
-    return effect == GRANTS ? DENIES : GRANTS;
+    return effect == MES_GRANTS ? MES_DENIES : MES_GRANTS;
 }
 
-/* Read off the directive and those around it. An alias is written once and may be used either way. */
-static effect_t effect_of(const ap_directive_t *directive, apr_pool_t *pool)
+/* An alias is written once and may be used either way. */
+static int is_alias(const ap_directive_t *directive)
+{
+    return strcasecmp(directive->directive, "Require") != 0; /* <AuthzProviderAlias> */
+}
+
+/* Read off the directive and those around it. */
+static mes_effect_t effect_of(const ap_directive_t *directive, apr_pool_t *pool)
 {
     const char *args = directive->args;
-    effect_t effect = GRANTS;
+    mes_effect_t effect = MES_GRANTS;
 
-    if (strcasecmp(directive->directive, "Require") != 0) {
-        return ANYTHING; /* <AuthzProviderAlias> */
+    if (is_alias(directive)) {
+        return MES_ANYTHING;
     }
     if (strcasecmp(ap_getword_conf(pool, &args), "not") == 0) {
         effect = turned(effect);
@@ -44,66 +40,105 @@ static effect_t effect_of(const ap_directive_t *directive, apr_pool_t *pool)
     return effect;
 }
 
-static const char *parse(cmd_parms *cmd, const char *text, const void **parsed)
+mes_rule_t *mes_authz_line(const mes_provider_t *provider, const cmd_parms *cmd, const char *name, const char *args)
 {
-    line_t *line = apr_pcalloc(cmd->pool, sizeof *line);
-    es_why_t why = ES_WHY_INIT;
-    es_rule_t *rule;
+    mes_rule_t *line = apr_pcalloc(cmd->pool, sizeof *line);
 
-    if (es_rule_make(&rule, text, es_claims_find, &why, cmd->pool) != ES_OK) {
-        return mes_conf_error(cmd, &why);
-    }
-    line->rule = rule;
+    line->provider = provider;
+    line->text = is_alias(cmd->directive) ? apr_pstrcat(cmd->pool, name, " ", args, NULL)
+                                          : apr_pstrdup(cmd->pool, cmd->directive->args);
     line->effect = effect_of(cmd->directive, cmd->temp_pool);
-    *parsed = line;
-    return NULL;
+    return line;
 }
 
-/* Whether a denial denies anybody the other rules will tell; gate.c logs it then. */
-static void note_failed(request_rec *r, const char *text, const es_why_t *why)
+/* Whether it denies anybody the other rules will tell; denial.c explains it then. Alternatives fail all the time, so that
+ * nothing is written down here but which line it was. */
+static void note_failed(request_rec *r, const mes_rule_t *line, es_rv_t rv)
 {
     mes_request_t *request = mes_request_find(r);
 
     if (request) {
-        request->failed =
-            apr_psprintf(r->pool, "%s; claim %s: %s", request->failed ? request->failed : "", text, why->text);
-        request->is_groups_unknown |= why->rv == ES_GROUPS_UNKNOWN;
+        if (request->n_failed < MES_FAILED_MAX) {
+            request->failed[request->n_failed] = line;
+        }
+        request->n_failed++;
+        request->is_groups_unknown |= rv == ES_GROUPS_UNKNOWN;
     }
 }
 
 /* Without a session the answer is "not yet": httpd goes on to sign on. Where the groups are unknown nobody gets in by a
  * rule about them, whichever way it is turned; of an alias nobody knows, and the error that ends all judging becomes our
  * page in gate.c. */
-static authz_status check(request_rec *r, const char *text, const void *parsed)
+authz_status mes_authz_check(request_rec *r, const char *args, const void *parsed)
 {
-    const line_t *line = parsed;
+    const mes_rule_t *line = parsed;
     const es_session_t *session = mes_request_session(r);
     const mes_site_t *site = mes_request_site(r);
-    es_why_t why = ES_WHY_INIT;
     es_rv_t rv;
 
+    (void)args;
     if (!session || !site) {
         return AUTHZ_DENIED_NO_USER;
     }
-    rv = es_rule_check(line->rule, session, site->groups, &why, r->pool);
-    if (rv == ES_OK) {
-        return AUTHZ_GRANTED;
+    rv = line->provider->judge(line, r, session, site);
+    if (rv == ES_GROUPS_UNKNOWN) {
+        note_failed(r, line, rv);
+        return line->effect == MES_GRANTS   ? AUTHZ_DENIED
+               : line->effect == MES_DENIES ? AUTHZ_GRANTED
+                                            : AUTHZ_GENERAL_ERROR;
     }
-    note_failed(r, text, &why);
-    if (rv != ES_GROUPS_UNKNOWN || line->effect == GRANTS) {
-        return AUTHZ_DENIED;
+    if ((rv == ES_OK) == (line->effect == MES_DENIES)) {
+        note_failed(r, line, rv);
     }
-    return line->effect == DENIES ? AUTHZ_GRANTED : AUTHZ_GENERAL_ERROR;
+    return rv == ES_OK ? AUTHZ_GRANTED : AUTHZ_DENIED;
 }
 
-static const authz_provider provider = { check, parse };
+/* ---- Require claim ------------------------------------------------------------------------------------------- */
+
+static es_rv_t judge(const mes_rule_t *line, const request_rec *r, const es_session_t *session, const mes_site_t *site)
+{
+    return es_rule_check(line->rule, session, site->groups, r->pool);
+}
+
+static const char *explain(const mes_rule_t *line, const request_rec *r, const es_session_t *session,
+                           const mes_site_t *site)
+{
+    return es_rule_explain(line->rule, session, site->groups, r->pool);
+}
+
+static const char *values(const mes_rule_t *line, const es_session_t *session, apr_pool_t *pool)
+{
+    return es_rule_values(line->rule, session, pool);
+}
+
+static const mes_provider_t claim = { .judge = judge, .explain = explain, .values = values };
+
+static const char *parse(cmd_parms *cmd, const char *args, const void **parsed)
+{
+    mes_rule_t *line = mes_authz_line(&claim, cmd, "claim", args);
+    es_why_t why = ES_WHY_INIT;
+
+    if (es_rule_make(&line->rule, args, es_claims_find, &why, cmd->pool) != ES_OK) {
+        return mes_conf_error(cmd, &why);
+    }
+    *parsed = line;
+    return NULL;
+}
+
+static const authz_provider provider = { mes_authz_check, parse };
+
+static void add_provider(apr_pool_t *pool, const char *name, const authz_provider *added)
+{
+    ap_register_auth_provider(pool, AUTHZ_PROVIDER_GROUP, name, AUTHZ_PROVIDER_VERSION, added,
+                              AP_AUTH_INTERNAL_PER_CONF);
+}
 
 void mes_authz_register(apr_pool_t *pool)
 {
-    ap_register_auth_provider(pool, AUTHZ_PROVIDER_GROUP, "claim", AUTHZ_PROVIDER_VERSION, &provider,
-                              AP_AUTH_INTERNAL_PER_CONF);
-    ap_register_auth_provider(pool, AUTHZ_PROVIDER_GROUP, "entra-claim", AUTHZ_PROVIDER_VERSION, &provider,
-                              AP_AUTH_INTERNAL_PER_CONF);
+    add_provider(pool, "claim", &provider);
+    add_provider(pool, "entra-claim", &provider);
+    add_provider(pool, "entra-mfa", &mes_assurance_mfa);
+    add_provider(pool, "entra-authn-age", &mes_assurance_age);
 }
 
 int mes_authz_is_ours(const char *name)

@@ -2,6 +2,7 @@
  *
  * The configuration as written: made, merged, and found again.
  */
+#include "httpd/plan.h"
 #include "httpd/value.h"
 
 #include <apr_strings.h>
@@ -66,6 +67,7 @@ void *mes_conf_make_server(apr_pool_t *pool, server_rec *server)
     (void)server;
     mes_directives_default_server(made->value);
     made->sections = apr_array_make(pool, 4, sizeof(mes_location_t *));
+    made->parts = apr_array_make(pool, 4, sizeof(mes_part_t *));
     made->keep = HOURS(8);
     return made;
 }
@@ -93,8 +95,23 @@ void *mes_conf_make_location(apr_pool_t *pool, char *path)
     mes_location_t *made = apr_pcalloc(pool, sizeof *made);
 
     (void)path;
+    made->value = apr_pcalloc(pool, MES_LOCATION_SLOTS * sizeof *made->value);
     mes_directives_default_location(made->value);
     return made;
+}
+
+/* httpd merges sections for every request: where one of the two says nothing, and the defaults are the same, there is
+ * nothing to merge. */
+static mes_value_t *join_values(const mes_location_t *base, const mes_location_t *add, apr_pool_t *pool)
+{
+    mes_value_t *joined;
+
+    if (!add->is_said || !base->is_said) {
+        return add->is_said ? add->value : base->value;
+    }
+    joined = apr_palloc(pool, MES_LOCATION_SLOTS * sizeof *joined);
+    merge_values(joined, base->value, add->value, MES_LOCATION_SLOTS);
+    return joined;
 }
 
 /* AuthType and no rule beside it: of a section itself, or found out when it was merged. */
@@ -109,7 +126,8 @@ void *mes_conf_merge_location(apr_pool_t *pool, void *base_config, void *add_con
     const mes_location_t *add = add_config;
     mes_location_t *merged = apr_pmemdup(pool, add, sizeof *merged);
 
-    merge_values(merged->value, base->value, add->value, MES_LOCATION_SLOTS);
+    merged->value = join_values(base, add, pool);
+    merged->is_said = base->is_said || add->is_said;
     /* As mod_authz_core merges: rules of its own replace the outer ones. Combined with them, "all granted" of one
      * part says nothing about the whole. httpd merges sections with each other before it merges them with what is
      * around, so that the result must tell both apart again. */
@@ -121,6 +139,9 @@ void *mes_conf_merge_location(apr_pool_t *pool, void *base_config, void *add_con
     }
     if (merged->is_merging) {
         merged->is_open = 0;
+    }
+    if (base->carried) {
+        merged->carried = mes_nest_join(base->carried, add->carried, pool);
     }
     return merged;
 }

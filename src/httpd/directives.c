@@ -5,6 +5,8 @@
 #include "httpd/accounts.h"
 #include "httpd/value.h"
 
+#include "flow/tell.h"
+
 #include <apr_strings.h>
 
 static const char *const clouds[] = { "public", "usgov", "china", NULL };
@@ -13,6 +15,7 @@ static const char *const accounts[] = { "off", "existing", "jit", "waiting-room"
 static const char *const when_down[] = { "refuse", "trust", NULL };
 static const char *const off_on[] = { "Off", "On", NULL };
 static const char *const unauthenticated[] = { "auto", "redirect", "401", NULL };
+static const char *const step_up[] = { "Off", "Fresh", "MFA", NULL };
 
 static es_rv_t check_aliases(const mes_value_t *value, es_why_t *why, apr_pool_t *pool)
 {
@@ -37,6 +40,12 @@ static es_rv_t check_required(const mes_value_t *value, es_why_t *why, apr_pool_
     return es_claims_check_required((const char *const *)value->list->elts, value->list->nelts, why);
 }
 
+static es_rv_t check_session_claims(const mes_value_t *value, es_why_t *why, apr_pool_t *pool)
+{
+    (void)pool;
+    return es_tell_check_claims((const char *const *)value->list->elts, value->list->nelts, why);
+}
+
 static const char *set_server(cmd_parms *cmd, void *unused, int argc, char *const argv[])
 {
     const mes_row_t *row = cmd->info;
@@ -59,13 +68,15 @@ static const char *set_main(cmd_parms *cmd, void *unused, int argc, char *const 
 static const char *set_location(cmd_parms *cmd, void *location, int argc, char *const argv[])
 {
     const mes_row_t *row = cmd->info;
-    mes_value_t *value = &((mes_location_t *)location)->value[row->slot];
+    mes_location_t *section = location;
+    mes_value_t *value = &section->value[row->slot];
     mes_server_t *server = mes_conf_server(cmd->server);
     es_why_t why = ES_WHY_INIT;
 
     if (mes_value_set(value, cmd, argc, argv, &why) != ES_OK) {
         return mes_conf_error(cmd, &why);
     }
+    section->is_said = 1;
     /* A record must outlive the longest of the sections it may be used in. */
     if (row->slot == MES_LIFETIME && value->number > server->keep) {
         server->keep = value->number;
@@ -79,6 +90,10 @@ static const char *set_location(cmd_parms *cmd, void *location, int argc, char *
 #define SERVER(name, help, ...) ROW(name, set_server, RSRC_CONF, help, __VA_ARGS__)
 #define MAIN_SERVER(name, help, ...) ROW(name, set_main, RSRC_CONF, help, __VA_ARGS__)
 #define LOCATION(name, help, ...) ROW(name, set_location, RSRC_CONF | ACCESS_CONF, help, __VA_ARGS__)
+
+/* What an application gets: kept apart from the other values, see plan.h. */
+#define EXPORT(name, which, help)                                                                                      \
+    AP_INIT_TAKE_ARGV(name, mes_said_set, ((void *)(apr_uintptr_t)which), RSRC_CONF | ACCESS_CONF, help)
 
 const command_rec mes_directives[] = {
     SERVER("EntraSAMLTenant", "GUID or DOMAIN: the tenant, whose metadata is fetched", .kind = MES_KIND_TEXT,
@@ -120,6 +135,10 @@ const command_rec mes_directives[] = {
            .fault = ES_CONFIG_GROUP, .check = check_groups),
     SERVER("EntraSAMLRequiredClaims", "NAME [NAME ...]: short names of claims without which nobody signs in",
            .kind = MES_KIND_LIST, .slot = MES_REQUIRED_CLAIMS, .check = check_required),
+    SERVER("EntraSAMLSessionClaims", "NAME [NAME ...]: short names of claims that PATH/session shows to scripts",
+           .kind = MES_KIND_LIST, .slot = MES_SESSION_CLAIMS, .check = check_session_claims),
+    SERVER("EntraSAMLSessionsFrom", "IDENTIFIER [IDENTIFIER ...]: entity IDs whose sessions are good here too",
+           .kind = MES_KIND_LIST, .slot = MES_SESSIONS_FROM),
     SERVER("EntraSAMLResponseLimit", "SIZE, 4K to 16M: the largest POST the reply URL reads", .kind = MES_KIND_SIZE,
            .slot = MES_RESPONSE_LIMIT, .min = KIB(4), .max = MIB(16), .fallback = MIB(1)),
     SERVER("EntraSAMLPageTemplate", "FILE: an HTML page for refusals", .kind = MES_KIND_FILE,
@@ -175,9 +194,21 @@ const command_rec mes_directives[] = {
     LOCATION("EntraSAMLUnauthenticated", "auto, redirect or 401: what a request without a session gets",
              .kind = MES_KIND_CHOICE, .slot = MES_UNAUTHENTICATED, .choices = unauthenticated,
              .fallback = MES_UNAUTHENTICATED_AUTO),
+    LOCATION("EntraSAMLStepUp", "Off, Fresh or MFA: the sign-in that a user gets once whom the rules deny",
+             .kind = MES_KIND_CHOICE, .slot = MES_STEP_UP, .choices = step_up, .fallback = MES_STEP_UP_OFF),
+    EXPORT("EntraSAMLEnvPrefix", MES_SAY_PREFIX, "TEXT: what the variables of claims begin with"),
+    EXPORT("EntraSAMLEnv", MES_SAY_VARIABLE, "CLAIM VARIABLE: a claim's variable, without prefix"),
+    EXPORT("EntraSAMLExport", MES_SAY_ALLOWED, "all, none or CLAIM [CLAIM ...]: what an application gets"),
+    EXPORT("EntraSAMLExportNot", MES_SAY_DENIED, "CLAIM [CLAIM ...]: what an application does not get"),
+    EXPORT("EntraSAMLEnvValues", MES_SAY_VALUES, "joined, indexed or both: the form of several values"),
+    EXPORT("EntraSAMLHeader", MES_SAY_HEADER, "HEADER CLAIM [utf8|percent|base64], or Off: a request header"),
+    EXPORT("EntraSAMLHeaderPrefix", MES_SAY_HEADER_PREFIX,
+           "PREFIX [utf8|percent|base64], or Off: request headers for all that is exported"),
+    EXPORT("EntraSAMLHeaderLimit", MES_SAY_LIMIT, "SIZE, 64 to 64K: the longest value of a request header"),
     /* Directives of httpd's own, watched beside their owners: see watch.c. */
     AP_INIT_RAW_ARGS("AuthType", mes_watch_auth_type, NULL, OR_AUTHCFG, "also " MES_AUTH_TYPE),
-    AP_INIT_RAW_ARGS("Require", mes_watch_require, NULL, OR_AUTHCFG, "also claim NAME:VALUE or NAME~REGEX"),
+    AP_INIT_RAW_ARGS("Require", mes_watch_require, NULL, OR_AUTHCFG,
+                     "also claim NAME:VALUE or NAME~REGEX, entra-mfa, entra-authn-age TIME"),
     AP_INIT_RAW_ARGS("AuthMerging", mes_watch_merging, NULL, OR_AUTHCFG, "Off, And or Or"),
     AP_INIT_RAW_ARGS("ServerName", mes_watch_server_name, NULL, RSRC_CONF, "the default of EntraSAMLBaseURL"),
     { NULL }

@@ -34,7 +34,8 @@ static mes_endpoint_t find(const mes_site_t *site, const char *path)
     } endpoints[] = { { connection->reply_path, MES_ENDPOINT_ACS },
                       { connection->login_path, MES_ENDPOINT_LOGIN },
                       { connection->logout_path, MES_ENDPOINT_LOGOUT },
-                      { connection->metadata_path, MES_ENDPOINT_METADATA } };
+                      { connection->metadata_path, MES_ENDPOINT_METADATA },
+                      { connection->session_path, MES_ENDPOINT_SESSION } };
     apr_size_t i;
 
     for (i = 0; i < sizeof endpoints / sizeof endpoints[0]; i++) {
@@ -122,6 +123,8 @@ int mes_endpoint_handle(request_rec *r)
         return mes_logout_serve(r, site);
     case MES_ENDPOINT_METADATA:
         return mes_serve_metadata(r, site);
+    case MES_ENDPOINT_SESSION:
+        return mes_tell_serve(r, site);
     case MES_ENDPOINT_NONE:
         break;
     }

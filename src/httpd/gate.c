@@ -19,6 +19,14 @@ static int can_answer(const request_rec *r)
     return !r->main && !mes_request_is_error_document(r);
 }
 
+/* A look at the limits of a section (tell.c): nobody uses the session there. */
+static int is_look(const request_rec *r)
+{
+    const mes_request_t *outer = r->main ? mes_request_find(r->main) : NULL;
+
+    return outer && outer->endpoint;
+}
+
 int mes_gate_resume(request_rec *r)
 {
     const mes_site_t *site = mes_request_site(r);
@@ -27,7 +35,7 @@ int mes_gate_resume(request_rec *r)
     es_why_t why = ES_WHY_INIT;
     es_flow_t flow;
 
-    if ((request && request->endpoint) || !mes_request_is_ours(r)) {
+    if ((request && request->endpoint) || is_look(r) || !mes_request_is_ours(r)) {
         return DECLINED;
     }
     r->user = NULL; /* in our sections, whoever else may have set it */
@@ -74,15 +82,6 @@ static int refuse_section(request_rec *r)
     return can_answer(r) ? mes_io_refuse(r, site, &why, MES_OFFER_NONE) : HTTP_INTERNAL_SERVER_ERROR;
 }
 
-static int refuse_denied(request_rec *r, const mes_request_t *request)
-{
-    es_why_t why = ES_WHY_INIT;
-
-    es_fail(&why, request->is_groups_unknown ? ES_GROUPS_UNKNOWN : ES_ACCESS_DENIED,
-            "no rule of this section lets the user see %.300s%.600s", r->uri, request->failed ? request->failed : "");
-    return mes_io_refuse(r, mes_request_site(r), &why, MES_OFFER_SIGN_OUT);
-}
-
 /* Signed in, but the account is pending, gone, disabled, or cannot be asked for: another sign-in would change nothing. */
 static int refuse_account(request_rec *r, const mes_site_t *site, const mes_request_t *request)
 {
@@ -120,11 +119,13 @@ int mes_gate_judge(request_rec *r)
     if (!is_denial(verdict, request) || !can_answer(r)) {
         return verdict;
     }
-    return request->is_waiting && request->resumed != ES_OK ? refuse_account(r, mes_request_site(r), request)
-                                                            : refuse_denied(r, request);
+    if (request->resumed == ES_OK) {
+        return mes_denial_answer(r, request);
+    }
+    return request->is_waiting ? refuse_account(r, mes_request_site(r), request) : verdict;
 }
 
-static int redirects(const request_rec *r, es_visitor_t visitor)
+int mes_gate_redirects(const request_rec *r, es_visitor_t visitor)
 {
     switch (mes_request_location(r)->value[MES_UNAUTHENTICATED].number) {
     case MES_UNAUTHENTICATED_REDIRECT:
@@ -144,6 +145,7 @@ static int start_signon(request_rec *r, const mes_site_t *site, const mes_reques
     es_flow_t flow;
 
     mes_request_flow(&flow, r, site);
+    flow.is_known = request->resumed == ES_OK || request->resumed == ES_SESSION_STALE;
     if (es_signon_start(&answer, &flow, &ask, mes_request_landing(r), &why) != ES_OK) {
         return mes_io_refuse(r, site, &why, MES_OFFER_AGAIN);
     }
@@ -154,15 +156,17 @@ static int start_signon(request_rec *r, const mes_site_t *site, const mes_reques
 }
 
 /* A rule can ask for a user although there is one: to have him sign in anew, as mod_authz_core's `Require expr` does
- * whenever an expression about REMOTE_USER is false. Who has just done so would be asked for ever. */
-static int has_just_signed_in(const request_rec *r, const mes_request_t *request)
+ * whenever an expression about REMOTE_USER is false. Who has just done so would be asked for ever; and where
+ * EntraSAMLStepUp says what to do with whom the rules do not want, that is done. */
+static int is_denied(const request_rec *r, const mes_request_t *request)
 {
-    return request->resumed == ES_OK && r->request_time - request->session.created < JUST_MADE;
+    return request->resumed == ES_OK && (r->request_time - request->session.created < JUST_MADE ||
+                                         mes_request_location(r)->value[MES_STEP_UP].number != MES_STEP_UP_OFF);
 }
 
 int mes_gate_signon(request_rec *r)
 {
-    const mes_request_t *request = mes_request_find(r);
+    mes_request_t *request = mes_request_find(r);
     const mes_site_t *site = mes_request_site(r);
     es_why_t why = ES_WHY_INIT;
     es_visitor_t visitor;
@@ -180,11 +184,11 @@ int mes_gate_signon(request_rec *r)
     if (es_account_holds(request->resumed)) {
         return refuse_account(r, site, request);
     }
-    if (has_just_signed_in(r, request)) {
-        return refuse_denied(r, request);
+    if (is_denied(r, request)) {
+        return mes_denial_answer(r, request);
     }
     visitor = mes_request_visitor(r);
-    if (redirects(r, visitor)) {
+    if (mes_gate_redirects(r, visitor)) {
         return start_signon(r, site, request);
     }
     if (visitor == ES_VISITOR_FORM) {

@@ -5,47 +5,62 @@
  */
 #include "httpd/mes.h"
 
+#include "base/fold.h"
+
 #include <apr_date.h>
 #include <apr_strings.h>
 #include <util_filter.h>
 
 /* ---- inbound ------------------------------------------------------------------------------------------------- */
 
-/* CGI and its kin make capitals of letters and _ of '-'; some make _ of every other character too, so we do. Without
- * the C library, which would call a function for each header of each request. */
-static char fold(char c)
+/* Connection names headers that are for this hop alone, and mod_proxy drops those it names before it asks the backend:
+ * whoever could name ours there would be a user without groups, or nobody. */
+static const char *keep_tokens(const char *value, const es_fold_set_t *ours, apr_pool_t *pool)
 {
-    return c >= 'a' && c <= 'z' ? (char)(c - ('a' - 'A')) : (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ? c : '_';
-}
+    const char *kept = NULL;
 
-/* Does the header fold to a name that starts with (or, `whole`, is) this one? */
-static int folds_to(const char *header, const char *name, int whole)
-{
-    for (; *name; header++, name++) {
-        if (fold(*header) != *name || !*header) {
-            return 0;
-        }
+    if (!strpbrk(value, ", \t")) {
+        return es_fold_has(ours, value) ? "" : value; /* nearly always: keep-alive, close */
     }
-    return !whole || !*header;
+    while (*(value += strspn(value, ", \t"))) {
+        const apr_size_t len = strcspn(value, ", \t");
+        const char *token = apr_pstrmemdup(pool, value, len);
+
+        if (!es_fold_has(ours, token)) {
+            kept = kept ? apr_pstrcat(pool, kept, ", ", token, NULL) : token;
+        }
+        value += len;
+    }
+    return kept ? kept : "";
 }
 
+static int is_connection(const char *name)
+{
+    return es_fold(*name) == 'C' && strcasecmp(name, "Connection") == 0;
+}
+
+/* For internal redirects too, where httpd runs the hook anew: what was set for the section before is removed with it. */
 int mes_guard_headers(request_rec *r)
 {
+    const es_fold_set_t *ours = mes_conf_server(r->server)->inbound;
     const apr_array_header_t *headers = apr_table_elts(r->headers_in);
     int i = 0;
 
-    if (!mes_request_site(r)) {
+    if (!ours) {
         return DECLINED;
     }
     while (i < headers->nelts) {
-        const char *name = APR_ARRAY_IDX(headers, i, apr_table_entry_t).key;
+        apr_table_entry_t *header = &APR_ARRAY_IDX(headers, i, apr_table_entry_t);
 
-        if (folds_to(name, MES_PREFIX, 0) || folds_to(name, "REMOTE_USER", 1)) {
-            mes_io_trace(r, "removed request header", name);
-            apr_table_unset(r->headers_in, name); /* all of that name, the rest moves up */
-        } else {
-            i++;
+        if (es_fold_has(ours, header->key)) {
+            mes_io_trace(r, "removed request header", header->key);
+            apr_table_unset(r->headers_in, header->key); /* all of that name, the rest moves up */
+            continue;
         }
+        if (is_connection(header->key)) {
+            header->val = (char *)(apr_uintptr_t)keep_tokens(header->val, ours, r->pool);
+        }
+        i++;
     }
     return DECLINED;
 }
@@ -157,7 +172,7 @@ static void unset_invitation(request_rec *r, const char *name)
  * Cache-Control. */
 static int is_for_caches(const char *name)
 {
-    switch (fold(*name)) {
+    switch (es_fold(*name)) {
     case 'C':
         return strcasecmp(name, "Cache-Control") == 0 || strcasecmp(name, "CDN-Cache-Control") == 0;
     case 'E':

@@ -105,6 +105,11 @@ void mes_io_trace(request_rec *r, const char *step, const char *detail)
     ap_log_rerror(APLOG_MARK, APLOG_TRACE1, 0, r, TAG "%s: %s", step, detail);
 }
 
+int mes_io_is_tracing(const request_rec *r)
+{
+    return APLOG_R_IS_LEVEL(r, APLOG_TRACE1);
+}
+
 /* What the user tells the administrator: letters and digits that nobody confuses (RFC 4648 base32 without its padding
  * uses neither 0 nor 1). Random, so that it says nothing about others. */
 static const char *make_reference(apr_pool_t *pool)
@@ -198,17 +203,28 @@ static int send_page(request_rec *r, const mes_site_t *site, int status, const m
 /* Where a sign-in that is enough here begins. */
 static const char *login_of(const request_rec *r, const mes_site_t *site)
 {
-    return mes_request_wants_fresh(r) ? apr_pstrcat(r->pool, site->connection->login_url, "?fresh=1", NULL)
-                                      : site->connection->login_url;
+    const mes_request_t *request = mes_request_find(r);
+    const es_request_kind_t step_up = request ? request->step_up : ES_REQUEST_PLAIN;
+
+    if (step_up == ES_REQUEST_MFA) {
+        return apr_pstrcat(r->pool, site->connection->login_url, "?mfa=1", NULL);
+    }
+    return step_up == ES_REQUEST_FRESH || mes_request_wants_fresh(r)
+               ? apr_pstrcat(r->pool, site->connection->login_url, "?fresh=1", NULL)
+               : site->connection->login_url;
 }
 
-static int send_json(request_rec *r, const mes_site_t *site, int status, const es_reason_t *reason,
-                     const char *reference)
+static void challenge(request_rec *r, const char *sign_in)
+{
+    apr_table_setn(r->err_headers_out, "WWW-Authenticate",
+                   apr_pstrcat(r->pool, "EntraSAML login=\"", sign_in, "\"", NULL));
+}
+
+static int send_json(request_rec *r, int status, const es_reason_t *reason, const char *reference, const char *login)
 {
     apr_pool_t *pool = r->pool;
-    const char *sign_in = status == HTTP_UNAUTHORIZED
-                              ? apr_pstrcat(pool, ",\"sign_in\":", es_codec_json(login_of(r, site), pool), NULL)
-                              : "";
+    const char *sign_in =
+        status == HTTP_UNAUTHORIZED ? apr_pstrcat(pool, ",\"sign_in\":", es_codec_json(login, pool), NULL) : "";
     const char *body = apr_pstrcat(pool, "{\"error\":", es_codec_json(reason->code, pool),
                                    ",\"message\":", es_codec_json(reason->text, pool),
                                    ",\"reference\":", es_codec_json(reference, pool), sign_in, "}\n", NULL);
@@ -234,14 +250,13 @@ static int refuse(request_rec *r, const mes_site_t *site, const es_why_t *why, m
     mes_page_t page = { 0 };
 
     if (status == HTTP_UNAUTHORIZED && site) {
-        apr_table_setn(r->err_headers_out, "WWW-Authenticate",
-                       apr_pstrcat(r->pool, "EntraSAML login=\"", login_of(r, site), "\"", NULL));
+        challenge(r, login_of(r, site));
     }
     if (status == HTTP_SERVICE_UNAVAILABLE) {
         apr_table_setn(r->err_headers_out, "Retry-After", "60");
     }
     if (site && mes_request_visitor(r) == ES_VISITOR_PROGRAM) {
-        return send_json(r, site, status, reason, reference);
+        return send_json(r, status, reason, reference, login_of(r, site));
     }
     if (!site || ap_response_code_string(r, ap_index_of_response(status))) {
         return leave_to_error_document(r, status, reason, reference);
@@ -269,6 +284,23 @@ int mes_io_refuse(request_rec *r, const mes_site_t *site, const es_why_t *why, m
 int mes_io_refuse_by_entra(request_rec *r, const mes_site_t *site, const es_why_t *why, const es_aadsts_t *error)
 {
     return refuse(r, site, why, MES_OFFER_AGAIN, error);
+}
+
+int mes_io_json(request_rec *r, const char *json)
+{
+    return send_body(r, HTTP_OK, "application/json", json);
+}
+
+int mes_io_refuse_json(request_rec *r, const mes_site_t *site, const es_why_t *why, const char *sign_in)
+{
+    const es_reason_t *reason = es_reason(why->rv);
+    const int status = reason->status ? reason->status : HTTP_INTERNAL_SERVER_ERROR;
+    const char *reference = log_refusal(r, site, why);
+
+    if (status == HTTP_UNAUTHORIZED) {
+        challenge(r, sign_in);
+    }
+    return send_json(r, status, reason, reference, sign_in);
 }
 
 int mes_io_signed_out(request_rec *r, const mes_site_t *site, int is_all)

@@ -93,6 +93,7 @@ static const ap_directive_t *find_blamed(const mes_server_t *conf, es_rv_t rv)
         { ES_CONFIG_ACCOUNTS, MES_ACCOUNTS_PROFILE },
         { ES_CONFIG_ACCOUNTS, MES_ACCOUNTS_DATABASE },
         { ES_CONFIG_ACCOUNTS, MES_ACCOUNTS },
+        { ES_CONFIG_SESSIONS_FROM, MES_SESSIONS_FROM },
     };
     apr_size_t i;
 
@@ -126,6 +127,7 @@ static es_rv_t prepare(mes_server_t *conf, mes_refresh_t *refresh, es_why_t *why
     }
     conf->slot = es_slot_make(pool);
     conf->owner = getpid();
+    conf->from = conf->value[MES_SESSIONS_FROM].list ? apr_array_make(pool, 2, sizeof(mes_server_t *)) : NULL;
     apr_pool_cleanup_register(pool, conf, empty_slot, apr_pool_cleanup_null);
     return rv == ES_OK ? mes_pages_load(&conf->template, conf->value[MES_PAGE_TEMPLATE].text, why, pool) : rv;
 }
@@ -219,6 +221,25 @@ static es_rv_t check_memory(const mes_value_t *size, es_why_t *why)
     return ES_OK;
 }
 
+/* What hosts say of each other, when all have their sites. */
+static int judge_scopes(server_rec *main_server, const mes_refresh_t *refresh)
+{
+    const mes_server_t *main_conf = mes_conf_server(main_server);
+    const server_rec *s;
+    int faults = 0;
+
+    for (s = main_server; s; s = s->next) {
+        mes_server_t *conf = mes_conf_server(s);
+        es_why_t why = ES_WHY_INIT;
+
+        if (has_entra(conf) && mes_scope_find(conf, main_conf, refresh, &why) != ES_OK) {
+            mes_io_config_error(&why, find_blamed(conf, why.rv));
+            faults++;
+        }
+    }
+    return faults;
+}
+
 int mes_judge_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server)
 {
     mes_server_t *main_conf = mes_conf_server(main_server);
@@ -227,7 +248,6 @@ int mes_judge_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
     int sites = 0, faults = 0;
 
     (void)plog;
-    (void)ptemp;
     state->names = mes_export_names(pconf);
     state->databases = apr_array_make(pconf, 1, sizeof(mes_database_t *));
     state->refresh = apr_pcalloc(pconf, sizeof *state->refresh);
@@ -253,15 +273,20 @@ int mes_judge_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
             faults++;
         }
     }
+    if (faults == 0) {
+        faults += judge_scopes(main_server, state->refresh);
+    }
     for (s = main_server; s; s = s->next) {
         const mes_server_t *conf = mes_conf_server(s);
 
         /* Sections of the main server hold in every virtual host; those without a site refuse at run time. */
         faults += mes_sections_judge(conf, s == main_server ? sites > 0 : has_entra(conf));
     }
+    faults += mes_names_judge(main_server, pconf, ptemp);
     if (sites > 0) {
         es_why_t why = ES_WHY_INIT;
 
+        mes_names_collect(state, main_server, pconf);
         if (check_memory(&main_conf->value[MES_SHARED_MEMORY], &why) != ES_OK) {
             mes_io_config_error(&why, main_conf->value[MES_SHARED_MEMORY].at);
             faults++;

@@ -16,6 +16,7 @@
 #include <http_core.h>
 #include <http_request.h>
 
+#include "base/fold.h"
 #include "base/slot.h"
 #include "flow/flow.h"
 #include "policy/group.h"
@@ -24,6 +25,8 @@
 
 #define MES_AUTH_TYPE "entra-saml"
 #define MES_PREFIX "ENTRA_"
+/* Behind a header's name: the header that says how many of its values are left out. */
+#define MES_MISSING "-Missing"
 
 extern module AP_MODULE_DECLARE_DATA entra_saml_module;
 
@@ -52,6 +55,8 @@ typedef enum {
     MES_CLAIM,
     MES_GROUP,
     MES_REQUIRED_CLAIMS,
+    MES_SESSION_CLAIMS,
+    MES_SESSIONS_FROM,
     MES_RESPONSE_LIMIT,
     MES_PAGE_TEMPLATE,
     MES_SESSIONS_PER_USER,
@@ -76,12 +81,20 @@ typedef enum {
     MES_WHEN_FULL,
     MES_SERVER_SLOTS
 } mes_server_slot_t;
-typedef enum { MES_LIFETIME, MES_IDLE, MES_FRESH_SIGN_IN, MES_UNAUTHENTICATED, MES_LOCATION_SLOTS } mes_location_slot_t;
+typedef enum {
+    MES_LIFETIME,
+    MES_IDLE,
+    MES_FRESH_SIGN_IN,
+    MES_UNAUTHENTICATED,
+    MES_STEP_UP,
+    MES_LOCATION_SLOTS
+} mes_location_slot_t;
 
-/* What EntraSAMLWhenFull and EntraSAMLUnauthenticated can say, in the order of their choices. */
+/* What EntraSAMLWhenFull, EntraSAMLUnauthenticated and EntraSAMLStepUp can say, in the order of their choices. */
 enum { MES_WHEN_FULL_EVICT, MES_WHEN_FULL_REFUSE };
 enum { MES_ACCOUNTS_OFF }; /* the policies come behind it, in their order */
 enum { MES_UNAUTHENTICATED_AUTO, MES_UNAUTHENTICATED_REDIRECT, MES_UNAUTHENTICATED_401 };
+enum { MES_STEP_UP_OFF, MES_STEP_UP_FRESH, MES_STEP_UP_MFA };
 
 /* One directive's value. */
 typedef struct {
@@ -91,9 +104,13 @@ typedef struct {
     const apr_array_header_t *list; /* of const char *, of several arguments; NULL where there are none */
 } mes_value_t;
 
+/* What a section gives to the application: plan.h. */
+typedef struct mes_carried_t mes_carried_t;
+
 /* A section: <Directory>, <Location>, <Files>, <If>, .htaccess, or the server around them. */
 typedef struct {
-    mes_value_t value[MES_LOCATION_SLOTS];
+    mes_value_t *value; /* of MES_LOCATION_SLOTS; merged sections share them and never write */
+    int is_said;        /* this section, or one merged into it, says at least one of them */
     /* What httpd's own directives say here. */
     const ap_directive_t *ours_at;  /* AuthType entra-saml */
     const ap_directive_t *claim_at; /* the first Require claim */
@@ -102,6 +119,7 @@ typedef struct {
     int n_rules;                    /* Require lines */
     int is_open;                    /* all comers are granted */
     int is_bare;                    /* AuthType entra-saml without a rule of the same place */
+    const mes_carried_t *carried;   /* what it says of exports; NULL: nothing */
 } mes_location_t;
 
 typedef struct mes_site_t mes_site_t;
@@ -115,17 +133,20 @@ typedef struct mes_lines_t mes_lines_t;
 typedef struct {
     mes_value_t value[MES_SERVER_SLOTS];
     apr_array_header_t *sections; /* of mes_location_t *: those said here that concern us */
+    apr_array_header_t *parts;    /* of mes_part_t *: those sections that say what is exported (plan.h) */
     const char *host;             /* ServerName as written: its host, and its port or 0 */
     int port;
     apr_interval_time_t keep;                            /* the longest EntraSAMLSessionLifetime of any section */
     const es_pair_t *const *signing, *const *decryption; /* made by judge; NULL where there are none */
     /* Made by judge; NULL where nothing says where metadata comes from. */
-    es_slot_t *slot;          /* of the mes_site_t that holds at the moment */
-    mes_source_t *source;     /* of its metadata */
-    mes_database_t *database; /* of accounts; NULL where they are off */
-    const char *template;     /* the page */
-    pid_t owner;              /* the parent */
-    mes_state_t *state;       /* of the main server: what all sites share, NULL when there is no site */
+    es_slot_t *slot;              /* of the mes_site_t that holds at the moment */
+    mes_source_t *source;         /* of its metadata */
+    mes_database_t *database;     /* of accounts; NULL where they are off */
+    const char *template;         /* the page */
+    pid_t owner;                  /* the parent */
+    apr_array_header_t *from;     /* of const mes_server_t *: the hosts of EntraSAMLSessionsFrom; NULL: not said */
+    mes_state_t *state;           /* of the main server: what all sites share, NULL when there is no site */
+    const es_fold_set_t *inbound; /* request headers that nobody may send; NULL: there are none */
 } mes_server_t;
 
 extern const command_rec mes_directives[];
@@ -144,6 +165,19 @@ const es_group_t *mes_conf_groups(int *n_groups, const mes_value_t *value, apr_p
 /* What a directive's function returns to httpd, which puts file and line before it. */
 const char *mes_conf_error(const cmd_parms *cmd, const es_why_t *why);
 
+/* The lines that say what is exported: one setter, which finds this in cmd->info. */
+typedef enum {
+    MES_SAY_PREFIX,
+    MES_SAY_VARIABLE,
+    MES_SAY_ALLOWED,
+    MES_SAY_DENIED,
+    MES_SAY_VALUES,
+    MES_SAY_HEADER,
+    MES_SAY_HEADER_PREFIX,
+    MES_SAY_LIMIT
+} mes_say_t;
+const char *mes_said_set(cmd_parms *cmd, void *location, int argc, char *const argv[]);
+
 const char *mes_watch_auth_type(cmd_parms *cmd, void *location, const char *args);
 const char *mes_watch_require(cmd_parms *cmd, void *location, const char *args);
 const char *mes_watch_merging(cmd_parms *cmd, void *location, const char *args);
@@ -153,7 +187,10 @@ const char *mes_watch_server_name(cmd_parms *cmd, void *location, const char *ar
 
 /* What all sites of the server share. Made by judge, filled by mes_state_open. */
 struct mes_state_t {
-    const char *const *names; /* ENTRA_… of the built-in claims, by their number */
+    const char *const *names;       /* ENTRA_… of the built-in claims, by their number */
+    const es_fold_set_t *variables; /* all that a claim may be, in any section of any host */
+    int is_planned;                 /* some section says what is exported */
+    int is_sending;                 /* and sends headers */
     mes_refresh_t *refresh;
     apr_array_header_t *databases; /* of mes_database_t *: of accounts, each once */
     es_trust_t *trust;             /* NULL where no host has accounts */
@@ -175,6 +212,7 @@ struct mes_site_t {
     unsigned claim_groups, claim_groups_link; /* numbers of these claims */
     const char *metadata;                     /* ours, as XML */
     const char *template;                     /* the server's */
+    const apr_array_header_t *from;           /* the server's */
     const char *policy;
     apr_size_t response_limit;
 };
@@ -192,6 +230,12 @@ es_rv_t mes_site_judge(es_connection_t **connection, const mes_server_t *conf, e
 apr_pool_t *mes_site_make_pool(void);
 /* Does a site of this host agree with those that other hosts have now? ES_CONFIG_SHARED. */
 es_rv_t mes_agree_check(const mes_server_t *conf, const mes_site_t *site, es_why_t *why);
+/* Do two hosts mean the same by a user name and by the short name of a claim? */
+int mes_agree_names(const mes_server_t *a, const mes_server_t *b);
+/* Are two hosts with their sites of one connection? */
+int mes_agree_connection(const mes_server_t *a, const mes_site_t *site, const mes_server_t *b, const mes_site_t *other);
+/* Finds the hosts of EntraSAMLSessionsFrom, once all have their first site. ES_CONFIG_SESSIONS_FROM. */
+es_rv_t mes_scope_find(mes_server_t *conf, const mes_server_t *main_conf, const mes_refresh_t *refresh, es_why_t *why);
 /* Makes a site of what is configured and a metadata document (NULL data: none yet) in the pool. Runs at start, and in a
  * running child at each new document, there as the unprivileged user: it opens no file and changes nothing outside the
  * pool. What directives name is read once, by judge.c's prepare. */
@@ -202,6 +246,10 @@ es_rv_t mes_judge_read_file(es_bytes_t *content, const char *path, apr_size_t li
                             apr_pool_t *pool);
 /* Tells of every section of the host that cannot work, and returns how many there are. */
 int mes_sections_judge(const mes_server_t *conf, int has_site);
+/* Makes the plans of all sections, tells of every two things under one name, and returns how many there are. */
+int mes_names_judge(const server_rec *main_server, apr_pool_t *pconf, apr_pool_t *ptemp);
+/* Fills in, here and in every host, what a client may not send. */
+void mes_names_collect(mes_state_t *state, server_rec *main_server, apr_pool_t *pool);
 int mes_judge_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server);
 /* The key pairs of EntraSAMLSigningCertificate or EntraSAMLDecryptionCertificate; *pairs = NULL where it is not said.
  * Key files are for the parent's eyes: to be called while it has the rights it was started with. Reasons PAIR_…. */
@@ -255,8 +303,13 @@ typedef enum {
     MES_ENDPOINT_ACS,
     MES_ENDPOINT_LOGIN,
     MES_ENDPOINT_LOGOUT,
-    MES_ENDPOINT_METADATA
+    MES_ENDPOINT_METADATA,
+    MES_ENDPOINT_SESSION
 } mes_endpoint_t;
+
+/* A Require line of ours (authz.h). Of those that were not in the user's favour so many are told in the log. */
+typedef struct mes_rule_t mes_rule_t;
+#define MES_FAILED_MAX 8
 
 /* What we know of one request_rec. */
 typedef struct {
@@ -265,12 +318,16 @@ typedef struct {
     const char *cause;       /* the sentence to it */
     int is_resumed;          /* the session was looked for here, not by an outer request */
     const void *ours_in;     /* the per-directory configuration in which resume found our AuthType */
+    const void *exported_in; /* the one for which variables and headers were set, where any section says which */
     int is_judging;          /* inside our own call of access_checker_ex */
     int is_own;              /* the answer is ours: never to be stored */
-    const char *failed;      /* Require claim lines that were not met, for the log */
-    es_edition_t *edition;   /* of the site, on the request that came from the browser; NULL: not asked for yet */
-    int is_waiting;          /* the account is pending, and a rule spoke of that */
-    int is_groups_unknown;   /* one of them asks for groups that Entra left out */
+    int n_failed;            /* lines of ours that were against the user, and the first of them */
+    const mes_rule_t *failed[MES_FAILED_MAX];
+    es_request_kind_t step_up; /* the sign-in that may change the rules' mind, ES_REQUEST_PLAIN: none */
+    es_edition_t *edition;     /* of the site, on the request that came from the browser; NULL: not asked for yet */
+    const es_site_t *const *others; /* of EntraSAMLSessionsFrom; kept likewise */
+    int is_waiting;                 /* the account is pending, and a rule spoke of that */
+    int is_groups_unknown;          /* one of them asks for groups that Entra left out */
     es_session_t session;
 } mes_request_t;
 
@@ -281,6 +338,10 @@ mes_request_t *mes_request_find(const request_rec *r);
 /* The virtual host's site, the same for the whole of a request with its subrequests and internal redirects, and good
  * until the request's pool goes. NULL: no Entra in front of this host. */
 const mes_site_t *mes_request_site(request_rec *r);
+/* What is in a slot now, good as long. */
+es_edition_t *mes_request_take(request_rec *r, es_slot_t *slot);
+/* The other sites whose sessions are good here and that have metadata, as es_flow_t wants them. */
+const es_site_t *const *mes_scope_others(request_rec *r, const mes_site_t *site);
 const mes_location_t *mes_request_location(const request_rec *r);
 /* Does its section say how old the sign-in at Entra may be? */
 int mes_request_wants_fresh(const request_rec *r);
@@ -304,7 +365,10 @@ typedef enum {
     MES_OFFER_AGAIN,
     MES_OFFER_SIGN_IN,
     MES_OFFER_SIGN_IN_ANEW,
+    MES_OFFER_SIGN_IN_MFA,
     MES_OFFER_SIGN_OUT,
+    MES_OFFER_ANEW_OR_OUT,
+    MES_OFFER_MFA_OR_OUT,
     MES_OFFER_WAIT
 } mes_offer_t;
 
@@ -322,6 +386,7 @@ void mes_io_log_signin(request_rec *r, const mes_site_t *site, const es_acs_repo
 /* request_id: of the message of Entra's that asked for it, NULL when the user did. */
 void mes_io_log_signout(request_rec *r, const mes_site_t *site, int ended, const char *request_id);
 void mes_io_trace(request_rec *r, const char *step, const char *detail);
+int mes_io_is_tracing(const request_rec *r);
 
 /* The functions below answer; their value is the hook's. Refuse logs, and answers with the page, JSON for programs, or
  * the status alone where an ErrorDocument is configured for it. */
@@ -332,6 +397,9 @@ int mes_io_redirect(request_rec *r, const es_answer_t *answer);
 /* is_all: at Entra too. */
 int mes_io_signed_out(request_rec *r, const mes_site_t *site, int is_all);
 int mes_io_metadata(request_rec *r, const mes_site_t *site);
+/* For scripts: JSON, and a refusal in JSON whoever asks, with the address of a sign-in where one would help (or NULL). */
+int mes_io_json(request_rec *r, const char *json);
+int mes_io_refuse_json(request_rec *r, const mes_site_t *site, const es_why_t *why, const char *sign_in);
 /* Adds the answer's cookies to whatever is sent. */
 void mes_io_set_cookies(request_rec *r, const es_answer_t *answer);
 
@@ -360,6 +428,10 @@ const char *mes_pages_policy(const char *template, const char *slo_url, apr_pool
 int mes_gate_resume(request_rec *r);
 int mes_gate_judge(request_rec *r);
 int mes_gate_signon(request_rec *r);
+/* May this request, which needs a sign-in, be answered by a redirect to it? */
+int mes_gate_redirects(const request_rec *r, es_visitor_t visitor);
+/* The answer to a signed-in user whom the rules deny. */
+int mes_denial_answer(request_rec *r, mes_request_t *request);
 
 int mes_endpoint_protect(request_rec *r);
 int mes_endpoint_claim(request_rec *r);
@@ -371,8 +443,10 @@ int mes_serve_acs(request_rec *r, const mes_site_t *site);
 int mes_serve_login(request_rec *r, const mes_site_t *site);
 int mes_serve_metadata(request_rec *r, const mes_site_t *site);
 int mes_logout_serve(request_rec *r, const mes_site_t *site);
+int mes_tell_serve(request_rec *r, const mes_site_t *site);
 
 int mes_export_environment(request_rec *r);
+void mes_export_settle(request_rec *r);
 const char *const *mes_export_names(apr_pool_t *pool);
 
 void mes_guard_register(void);

@@ -125,6 +125,14 @@ const char *mes_pages_action(mes_offer_t offer, const char *landing, const mes_s
         return make_link("Sign in", page ? apr_pstrcat(pool, login, "?return=", page, NULL) : login, pool);
     case MES_OFFER_SIGN_IN_ANEW:
         return make_link("Sign in", apr_pstrcat(pool, login, "?fresh=1", page ? "&return=" : NULL, page, NULL), pool);
+    case MES_OFFER_SIGN_IN_MFA:
+        return make_link("Sign in", apr_pstrcat(pool, login, "?mfa=1", page ? "&return=" : NULL, page, NULL), pool);
+    case MES_OFFER_ANEW_OR_OUT:
+        return apr_pstrcat(pool, mes_pages_action(MES_OFFER_SIGN_IN_ANEW, landing, site, pool),
+                           mes_pages_action(MES_OFFER_SIGN_OUT, landing, site, pool), NULL);
+    case MES_OFFER_MFA_OR_OUT:
+        return apr_pstrcat(pool, mes_pages_action(MES_OFFER_SIGN_IN_MFA, landing, site, pool),
+                           mes_pages_action(MES_OFFER_SIGN_OUT, landing, site, pool), NULL);
     case MES_OFFER_SIGN_OUT:
         return make_sign_out(landing, site, pool);
     case MES_OFFER_WAIT:

@@ -30,6 +30,14 @@ static apr_status_t give_back(void *edition)
     return APR_SUCCESS;
 }
 
+es_edition_t *mes_request_take(request_rec *r, es_slot_t *slot)
+{
+    es_edition_t *edition = es_slot_take(slot);
+
+    apr_pool_cleanup_register(r->pool, edition, give_back, apr_pool_cleanup_null);
+    return edition;
+}
+
 const mes_site_t *mes_request_site(request_rec *r)
 {
     es_slot_t *slot = mes_conf_server(r->server)->slot;
@@ -43,8 +51,7 @@ const mes_site_t *mes_request_site(request_rec *r)
     }
     request = mes_request_get(r);
     if (!request->edition) {
-        request->edition = es_slot_take(slot);
-        apr_pool_cleanup_register(r->pool, request->edition, give_back, apr_pool_cleanup_null);
+        request->edition = mes_request_take(r, slot);
     }
     return es_edition_object(request->edition);
 }
@@ -138,6 +145,8 @@ void mes_request_flow(es_flow_t *flow, request_rec *r, const mes_site_t *site)
     flow->cookies = join_cookies(r);
     flow->now = r->request_time;
     flow->pool = r->pool;
+    flow->others = site->from ? mes_scope_others(r, site) : NULL;
+    flow->is_known = 0;
 }
 
 es_visitor_t mes_request_visitor(const request_rec *r)

@@ -96,18 +96,19 @@ int mes_serve_acs(request_rec *r, const mes_site_t *site)
     return mes_io_redirect(r, &answer);
 }
 
-/* What the query asks for: `return`, the default page where there is none; login_hint and whr; fresh=1 or passive=1. */
+/* What the query asks for: `return`, the default page where there is none; login_hint and whr; fresh=1, mfa=1 or passive=1. */
 static es_rv_t read_query(const char **landing, es_request_ask_t *ask, const request_rec *r, const mes_site_t *site,
                           es_why_t *why)
 {
     const es_bytes_t query = es_bytes_of(r->args ? r->args : "");
-    const char *wanted = NULL, *login_hint = NULL, *whr = NULL, *fresh = NULL, *passive = NULL;
+    const char *wanted = NULL, *login_hint = NULL, *whr = NULL, *fresh = NULL, *mfa = NULL, *passive = NULL;
     es_rv_t rv;
 
     if ((rv = es_codec_form_find(&wanted, query, "return", why, r->pool)) != ES_OK ||
         (rv = es_codec_form_find(&login_hint, query, "login_hint", why, r->pool)) != ES_OK ||
         (rv = es_codec_form_find(&whr, query, "whr", why, r->pool)) != ES_OK ||
         (rv = es_codec_form_find(&fresh, query, "fresh", why, r->pool)) != ES_OK ||
+        (rv = es_codec_form_find(&mfa, query, "mfa", why, r->pool)) != ES_OK ||
         (rv = es_codec_form_find(&passive, query, "passive", why, r->pool)) != ES_OK ||
         (rv = es_hint_read(&ask->hints, login_hint, whr, why, r->pool)) != ES_OK) {
         return rv;
@@ -118,7 +119,10 @@ static es_rv_t read_query(const char **landing, es_request_ask_t *ask, const req
     if (fresh && (passive || strcmp(fresh, "1") != 0)) {
         return es_fail(why, ES_HINT_REFUSED, "fresh is %.20s%s", fresh, passive ? ", beside passive" : "");
     }
-    ask->kind = fresh ? ES_REQUEST_FRESH : passive ? ES_REQUEST_PASSIVE : ES_REQUEST_PLAIN;
+    if (mfa && (passive || strcmp(mfa, "1") != 0)) {
+        return es_fail(why, ES_HINT_REFUSED, "mfa is %.20s%s", mfa, passive ? ", beside passive" : "");
+    }
+    ask->kind = mfa ? ES_REQUEST_MFA : fresh ? ES_REQUEST_FRESH : passive ? ES_REQUEST_PASSIVE : ES_REQUEST_PLAIN;
     if (wanted) {
         return es_landing_read_allowed(landing, wanted, site->connection->origin, &site->flow.allow, why, r->pool);
     }
@@ -137,6 +141,7 @@ int mes_serve_login(request_rec *r, const mes_site_t *site)
     es_session_t session;
     const char *landing;
     es_flow_t flow;
+    es_rv_t rv;
 
     if (r->method_number != M_GET) {
         return refuse_method(r, "GET", NULL);
@@ -145,14 +150,11 @@ int mes_serve_login(request_rec *r, const mes_site_t *site)
         return mes_io_refuse(r, site, &why, MES_OFFER_AGAIN);
     }
     mes_request_flow(&flow, r, site);
-    if (ask.kind != ES_REQUEST_FRESH) {
-        const es_rv_t rv = es_resume_find(&session, &flow, location->value[MES_LIFETIME].number,
-                                          location->value[MES_IDLE].number, &none);
-
-        /* Whose account is not active has nothing to gain by another sign-in: the page says so. */
-        if (rv == ES_OK || es_account_holds(rv)) {
-            return redirect_to(r, landing);
-        }
+    rv = es_resume_find(&session, &flow, location->value[MES_LIFETIME].number, location->value[MES_IDLE].number, &none);
+    flow.is_known = rv == ES_OK;
+    /* Whose account is not active has nothing to gain by another sign-in: the page says so. */
+    if ((rv == ES_OK || es_account_holds(rv)) && ask.kind != ES_REQUEST_FRESH && ask.kind != ES_REQUEST_MFA) {
+        return redirect_to(r, landing);
     }
     if (es_signon_start(&answer, &flow, &ask, landing, &why) != ES_OK) {
         return mes_io_refuse(r, site, &why, MES_OFFER_AGAIN);

@@ -162,6 +162,7 @@ es_rv_t mes_site_make(const mes_site_t **site, const mes_server_t *conf, es_byte
     made->flow.request = request;
     made->flow.decryption = conf->decryption;
     made->flow.required_claims = name_list(&conf->value[MES_REQUIRED_CLAIMS], pool);
+    made->flow.session_claims = name_list(&conf->value[MES_SESSION_CLAIMS], pool);
     made->flow.keep = conf->keep;
     made->flow.idp_initiated = (int)conf->value[MES_IDP_INITIATED].number;
     made->flow.signoff = metadata ? make_signoff(conf, connection, pool) : NULL;
@@ -171,6 +172,7 @@ es_rv_t mes_site_make(const mes_site_t **site, const mes_server_t *conf, es_byte
     made->connection = connection;
     made->state = state;
     made->template = conf->template;
+    made->from = conf->from;
     made->policy = mes_pages_policy(conf->template, metadata ? metadata->slo_url : NULL, pool);
     made->groups = known_groups;
     made->claim_groups = es_claims_find("groups");

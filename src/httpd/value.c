@@ -47,6 +47,14 @@ static es_rv_t read_number(apr_int64_t *number, const mes_row_t *row, const unit
     return ES_OK;
 }
 
+es_rv_t mes_value_time(apr_interval_time_t *time, const char *text, apr_int64_t min, apr_int64_t max, const char *help,
+                       es_why_t *why)
+{
+    const mes_row_t row = { .kind = MES_KIND_TIME, .min = min, .max = max };
+
+    return read_number(time, &row, time_units, text, help, why);
+}
+
 static es_rv_t read_choice(apr_int64_t *number, const mes_row_t *row, const char *text, const char *help, es_why_t *why)
 {
     int i;

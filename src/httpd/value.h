@@ -37,6 +37,10 @@ typedef struct {
     es_rv_t (*check)(const mes_value_t *value, es_why_t *why, apr_pool_t *pool); /* of pairs, lists: all so far */
 } mes_row_t;
 
+/* A time of a rule, as those of directives are written. `help`: what is wanted. ES_CONFIG_TIME. */
+es_rv_t mes_value_time(apr_interval_time_t *time, const char *text, apr_int64_t min, apr_int64_t max, const char *help,
+                       es_why_t *why);
+
 /* Sets the value from the arguments of cmd's directive, whose row is cmd->info, or says what is wrong with the line:
  * ES_CONFIG_VALUE, ES_CONFIG_TIME, or the row's own fault. Paths are made absolute. */
 es_rv_t mes_value_set(mes_value_t *value, const cmd_parms *cmd, int argc, char *const argv[], es_why_t *why);

@@ -29,6 +29,8 @@ struct es_rule_t {
     const term_t *terms;
     unsigned groups, groups_link, roles; /* the numbers of these claims */
     pcre2_match_context *limits;
+    pcre2_match_data
+        *spare; /* what a match works in, kept for the next one; the only thing here that is ever written */
 };
 
 typedef enum {
@@ -45,9 +47,13 @@ static apr_status_t free_code(void *code)
     return APR_SUCCESS;
 }
 
-static apr_status_t free_context(void *context)
+/* What the rule made for its matches. */
+static apr_status_t free_rest(void *made)
 {
-    pcre2_match_context_free(context);
+    es_rule_t *rule = made;
+
+    pcre2_match_context_free(rule->limits);
+    pcre2_match_data_free(rule->spare);
     return APR_SUCCESS;
 }
 
@@ -190,7 +196,7 @@ es_rv_t es_rule_make(es_rule_t **rule, const char *line, es_rule_resolve_t *reso
     if (!made->limits) {
         return es_fail(why, ES_INTERNAL, "PCRE2 has no memory for a match context");
     }
-    apr_pool_cleanup_register(pool, made->limits, free_context, apr_pool_cleanup_null);
+    apr_pool_cleanup_register(pool, made, free_rest, apr_pool_cleanup_null);
     pcre2_set_match_limit(made->limits, STEPS_MAX);
     pcre2_set_depth_limit(made->limits, STEPS_MAX);
     made->terms = (const term_t *)terms->elts;
@@ -232,8 +238,12 @@ int es_rule_holds_guid(const es_session_claim_t *claim, const char *guid)
     return holds_value(claim, guid, 1);
 }
 
-/* The next of the joined values, without its escapes: in place where it has none. NULL behind the last one. */
-static const char *next_value(apr_size_t *len, const char **joined, apr_pool_t *pool)
+/* Values with escapes up to this length are read without an allocation. */
+#define ROOM 512
+
+/* The next of the joined values, without its escapes: in place where it has none, else in `room` where that is enough.
+ * NULL behind the last one. */
+static const char *next_value(apr_size_t *len, const char **joined, char *room, apr_pool_t *pool)
 {
     const char *start = *joined, *in = start;
     apr_size_t plain, n = 0;
@@ -251,7 +261,7 @@ static const char *next_value(apr_size_t *len, const char **joined, apr_pool_t *
     while (*in && *in != ';') {
         in += *in == '\\' && in[1] ? 2 : 1;
     }
-    text = apr_palloc(pool, (apr_size_t)(in - start));
+    text = in - start <= ROOM ? room : apr_palloc(pool, (apr_size_t)(in - start));
     *joined = *in ? in + 1 : NULL;
     for (; start < in; start++) {
         start += *start == '\\' && start + 1 < in;
@@ -259,6 +269,23 @@ static const char *next_value(apr_size_t *len, const char **joined, apr_pool_t *
     }
     *len = n;
     return text;
+}
+
+/* Of threads that match at once one has the spare, the others make their own, and the first to end leaves his. */
+static pcre2_match_data *take_data(es_rule_t *rule)
+{
+    pcre2_match_data *data = __atomic_exchange_n(&rule->spare, NULL, __ATOMIC_ACQUIRE);
+
+    return data ? data : pcre2_match_data_create(1, NULL);
+}
+
+static void leave_data(es_rule_t *rule, pcre2_match_data *data)
+{
+    pcre2_match_data *none = NULL;
+
+    if (!__atomic_compare_exchange_n(&rule->spare, &none, data, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED)) {
+        pcre2_match_data_free(data);
+    }
 }
 
 static int match_value(const term_t *term, const es_rule_t *rule, pcre2_match_data *data, const char *value,
@@ -277,14 +304,15 @@ static int is_bad_utf(int rc)
     return rc <= PCRE2_ERROR_UTF8_ERR1 && rc >= PCRE2_ERROR_UTF8_ERR21;
 }
 
-static outcome_t match_any(const term_t *term, const es_rule_t *rule, const es_session_claim_t *claim, apr_pool_t *pool)
+static outcome_t match_any(const term_t *term, es_rule_t *rule, const es_session_claim_t *claim, apr_pool_t *pool)
 {
-    pcre2_match_data *data = pcre2_match_data_create(1, NULL);
+    pcre2_match_data *data = take_data(rule);
     const char *value, *joined = claim->joined;
     outcome_t outcome = data ? NO_MATCH : GIVEN_UP;
+    char room[ROOM];
     apr_size_t len;
 
-    while (outcome == NO_MATCH && (value = next_value(&len, &joined, pool)) != NULL) {
+    while (outcome == NO_MATCH && (value = next_value(&len, &joined, room, pool)) != NULL) {
         const int rc = match_value(term, rule, data, value, len);
 
         if (rc >= 0) {
@@ -293,7 +321,9 @@ static outcome_t match_any(const term_t *term, const es_rule_t *rule, const es_s
             outcome = GIVEN_UP;
         }
     }
-    pcre2_match_data_free(data);
+    if (data) {
+        leave_data(rule, data);
+    }
     return outcome;
 }
 
@@ -309,8 +339,8 @@ static int is_unknown(const term_t *term, const es_rule_t *rule, const es_sessio
     return es_session_find(&link, session, rule->groups_link, NULL);
 }
 
-static outcome_t judge(const term_t *term, const es_rule_t *rule, const es_session_t *session,
-                       const es_groups_t *groups, apr_pool_t *pool)
+static outcome_t judge(const term_t *term, es_rule_t *rule, const es_session_t *session, const es_groups_t *groups,
+                       apr_pool_t *pool)
 {
     es_session_claim_t claim;
     const int is_present = es_session_find(&claim, session, term->id, term->name);
@@ -341,31 +371,64 @@ static void describe(char *text, apr_size_t room, const term_t *term, outcome_t 
     } else if (outcome == GIVEN_UP) {
         apr_snprintf(text, room, "a value of claim %.100s needs more steps than a regex may take", term->name);
     } else {
-        apr_snprintf(text, room, "none of %d value%s of claim %.100s matches", claim.count, claim.count == 1 ? "" : "s",
-                     term->name);
+        apr_snprintf(text, room, "%s of %d value%s of claim %.100s matches", outcome == MET ? "one" : "none",
+                     claim.count, claim.count == 1 ? "" : "s", term->name);
     }
 }
 
-es_rv_t es_rule_check(const es_rule_t *rule, const es_session_t *session, const es_groups_t *groups, es_why_t *why,
-                      apr_pool_t *pool)
+const char *es_rule_explain(es_rule_t *rule, const es_session_t *session, const es_groups_t *groups, apr_pool_t *pool)
 {
-    outcome_t *outcome = apr_palloc(pool, (apr_size_t)rule->n_terms * sizeof *outcome);
-    char text[ES_WHY_TEXT];
+    char text[ES_WHY_TEXT] = "";
     apr_size_t len = 0;
-    int i, n_unknown = 0;
+    int i;
+
+    for (i = 0; i < rule->n_terms && len + 3 < sizeof text; i++) {
+        const outcome_t outcome = judge(&rule->terms[i], rule, session, groups, pool);
+
+        len += (apr_size_t)apr_snprintf(text + len, sizeof text - len, "%s", i ? ", " : "");
+        describe(text + len, sizeof text - len, &rule->terms[i], outcome, session);
+        len = strlen(text);
+        if (outcome == MET) {
+            break; /* nothing behind it was looked at */
+        }
+    }
+    return apr_pstrdup(pool, text);
+}
+
+/* A line of a log is not longer. */
+#define VALUES_MAX 4096
+
+const char *es_rule_values(const es_rule_t *rule, const es_session_t *session, apr_pool_t *pool)
+{
+    const char *text = "";
+    int i;
+
+    for (i = 0; i < rule->n_terms && strlen(text) < VALUES_MAX; i++) {
+        const term_t *term = &rule->terms[i];
+        es_session_claim_t claim;
+
+        if (es_session_find(&claim, session, term->id, term->name)) {
+            text = apr_psprintf(pool, "%s%s%.100s=%.1000s", text, *text ? " " : "", term->name, claim.joined);
+        }
+    }
+    return text;
+}
+
+/* Of a denial nothing is written down here: where rules are alternatives, most requests fail some. */
+es_rv_t es_rule_check(es_rule_t *rule, const es_session_t *session, const es_groups_t *groups, apr_pool_t *pool)
+{
+    es_rv_t rv = ES_ACCESS_DENIED;
+    int i;
 
     for (i = 0; i < rule->n_terms; i++) {
-        outcome[i] = judge(&rule->terms[i], rule, session, groups, pool);
-        if (outcome[i] == MET) {
+        const outcome_t outcome = judge(&rule->terms[i], rule, session, groups, pool);
+
+        if (outcome == MET) {
             return ES_OK;
         }
-        n_unknown += outcome[i] == UNKNOWN;
+        if (outcome == UNKNOWN) {
+            rv = ES_GROUPS_UNKNOWN;
+        }
     }
-    text[0] = '\0';
-    for (i = 0; i < rule->n_terms && len + 3 < sizeof text; i++) {
-        len += (apr_size_t)apr_snprintf(text + len, sizeof text - len, "%s", i ? ", " : "");
-        describe(text + len, sizeof text - len, &rule->terms[i], outcome[i], session);
-        len = strlen(text);
-    }
-    return es_fail(why, n_unknown ? ES_GROUPS_UNKNOWN : ES_ACCESS_DENIED, "%s", text);
+    return rv;
 }

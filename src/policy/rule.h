@@ -31,14 +31,21 @@ es_rv_t es_rule_make(es_rule_t **rule, const char *line, es_rule_resolve_t *reso
  * nothing else. GUID values compare without regard to case, all others exactly. A regex that takes too many steps for a
  * value, or a value that is not UTF-8, does not match.
  *
+ * Any thread. Nothing is allocated, whatever the verdict, but where a regex meets a value of more than 512 octets with
+ * one of our own separators in it, and where threads match regexes of one rule at the same moment.
+ *
  * ES_GROUPS_UNKNOWN  no term is met, and one asks for groups that Entra left out: above 150 of them it sends a link in
  *                    place of their values (Microsoft: "SAML token claims reference", groups overage). A rule that is
  *                    turned round must take this for "met": nobody knows that the user is not in the group
- * ES_ACCESS_DENIED   no term is met
- * The sentence says for each term whether the claim was absent, unknown, or which number of values did not match (values
- * themselves are not told). */
-es_rv_t es_rule_check(const es_rule_t *rule, const es_session_t *session, const es_groups_t *groups, es_why_t *why,
-                      apr_pool_t *pool);
+ * ES_ACCESS_DENIED   no term is met */
+es_rv_t es_rule_check(es_rule_t *rule, const es_session_t *session, const es_groups_t *groups, apr_pool_t *pool);
+
+/* Why it was judged so, for the log: for each term up to the first one met whether the claim was absent, unknown, or
+ * which number of values did not match. Values themselves are not told. */
+const char *es_rule_explain(es_rule_t *rule, const es_session_t *session, const es_groups_t *groups, apr_pool_t *pool);
+
+/* The values of the claims that it asks about, "name=value;value", for whoever debugs; "" where all are absent. */
+const char *es_rule_values(const es_rule_t *rule, const es_session_t *session, apr_pool_t *pool);
 
 /* Is this GUID, in any case of letters, among the claim's values? */
 int es_rule_holds_guid(const es_session_claim_t *claim, const char *guid);

@@ -35,6 +35,7 @@ typedef enum {
     ES_REQUEST_PLAIN,
     ES_REQUEST_FRESH,   /* ForceAuthn: the user signs in anew, whatever session Entra has */
     ES_REQUEST_PASSIVE, /* IsPassive: Entra answers from its session, or with an error, and asks the user nothing */
+    ES_REQUEST_MFA,     /* ForceAuthn, and multi-factor in RequestedAuthnContext in place of what is configured */
     ES_REQUEST_KINDS
 } es_request_kind_t;
 typedef struct {

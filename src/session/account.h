@@ -119,6 +119,7 @@ typedef struct {
     es_accounts_policy_t policy;
     es_accounts_t *database;
     es_trust_t *trust;                 /* which sessions were active lately */
+    es_hash_t identity;                /* of database and key: apart from those of other hosts */
     apr_interval_time_t trusted;       /* EntraSAMLAccountsTrust */
     int trusts_when_down;              /* EntraSAMLAccountsWhenDown */
     const char *connection;            /* its id, 32 hex digits */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The binding cookie's text: the token in base64url (22 characters) and, where there are visits, '.' and the visits in
- * base64url, nine octets each:
+ * The binding cookie's text: the token in base64url (22 characters) and, where there is anything to remember, '.' and in
+ * base64url
  *
- *   | landing 4 | at 4 | count 1 |      the most significant octet first
+ *   | session 32, or nothing | visits, of each: landing 4 | at 4 | count 1 |      the most significant octet first
+ *
+ * A visit has nine octets, so that the length tells whether there is a session.
  */
 #include "session/binding.h"
 
@@ -14,7 +16,8 @@
 
 #define TOKEN_TEXT 22
 #define VISIT_LEN 9
-#define TEXT_MAX 96
+#define MEMORY_MAX (ES_HASH_LEN + ES_BINDING_VISITS * VISIT_LEN)
+#define TEXT_MAX 114
 #define COUNT_MAX 255
 
 es_rv_t es_binding_make(es_binding_t *binding, es_why_t *why)
@@ -46,37 +49,51 @@ static apr_uint32_t get32(const unsigned char *from)
 
 const char *es_binding_text(const es_binding_t *binding, apr_pool_t *pool)
 {
-    unsigned char visits[ES_BINDING_VISITS * VISIT_LEN];
+    unsigned char memory[MEMORY_MAX], *end = memory;
     const char *token = es_codec_base64url_encode(es_bytes(binding->token, sizeof binding->token), pool);
     int i;
 
-    if (binding->n_visits == 0) {
+    if (binding->has_session) {
+        memcpy(end, binding->session.octet, ES_HASH_LEN);
+        end += ES_HASH_LEN;
+    }
+    for (i = 0; i < binding->n_visits; i++, end += VISIT_LEN) {
+        put32(end, binding->visit[i].landing);
+        put32(end + 4, binding->visit[i].at);
+        end[8] = (unsigned char)binding->visit[i].count;
+    }
+    if (end == memory) {
         return token;
     }
-    for (i = 0; i < binding->n_visits; i++) {
-        put32(visits + i * VISIT_LEN, binding->visit[i].landing);
-        put32(visits + i * VISIT_LEN + 4, binding->visit[i].at);
-        visits[i * VISIT_LEN + 8] = (unsigned char)binding->visit[i].count;
-    }
-    return apr_pstrcat(pool, token, ".",
-                       es_codec_base64url_encode(es_bytes(visits, (apr_size_t)binding->n_visits * VISIT_LEN), pool),
+    return apr_pstrcat(pool, token, ".", es_codec_base64url_encode(es_bytes(memory, (apr_size_t)(end - memory)), pool),
                        NULL);
 }
 
-/* Returns 0 when the text is no list of visits. */
-static int read_visits(es_binding_t *binding, const char *text, apr_pool_t *pool)
+/* Returns 0 when the text is no such memory. */
+static int read_memory(es_binding_t *binding, const char *text, apr_pool_t *pool)
 {
-    es_bytes_t visits = es_codec_base64url_decode(text, pool);
+    es_bytes_t memory = es_codec_base64url_decode(text, pool);
+    const unsigned char *visits = memory.data;
+    apr_size_t len = memory.len;
     int i;
 
-    if (!visits.data || visits.len % VISIT_LEN != 0 || visits.len > ES_BINDING_VISITS * VISIT_LEN) {
+    if (!memory.data || len > MEMORY_MAX) {
         return 0;
     }
-    binding->n_visits = (int)(visits.len / VISIT_LEN);
-    for (i = 0; i < binding->n_visits; i++) {
-        binding->visit[i].landing = get32(visits.data + i * VISIT_LEN);
-        binding->visit[i].at = get32(visits.data + i * VISIT_LEN + 4);
-        binding->visit[i].count = visits.data[i * VISIT_LEN + 8];
+    if (len % VISIT_LEN == ES_HASH_LEN % VISIT_LEN && len >= ES_HASH_LEN) {
+        binding->has_session = 1;
+        memcpy(binding->session.octet, visits, ES_HASH_LEN);
+        visits += ES_HASH_LEN;
+        len -= ES_HASH_LEN;
+    }
+    if (len % VISIT_LEN != 0 || len > ES_BINDING_VISITS * VISIT_LEN) {
+        return 0;
+    }
+    binding->n_visits = (int)(len / VISIT_LEN);
+    for (i = 0; i < binding->n_visits; i++, visits += VISIT_LEN) {
+        binding->visit[i].landing = get32(visits);
+        binding->visit[i].at = get32(visits + 4);
+        binding->visit[i].count = visits[8];
     }
     return 1;
 }
@@ -96,7 +113,7 @@ int es_binding_read(es_binding_t *binding, const char *text, apr_pool_t *pool)
         return 0;
     }
     memcpy(read.token, token.data, sizeof read.token);
-    if (text[TOKEN_TEXT] != '\0' && (text[TOKEN_TEXT] != '.' || !read_visits(&read, text + TOKEN_TEXT + 1, pool))) {
+    if (text[TOKEN_TEXT] != '\0' && (text[TOKEN_TEXT] != '.' || !read_memory(&read, text + TOKEN_TEXT + 1, pool))) {
         return 0;
     }
     *binding = read;

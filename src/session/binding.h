@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The binding cookie: one small cookie that ties any number of pending sign-ins to a browser, and counts the sessions
- * lately made for a landing, so that a session cookie that never comes back is noticed. Its holder can only harm
- * himself by changing it.
+ * The binding cookie: one small cookie that ties any number of pending sign-ins to a browser, counts the sessions
+ * lately made for a landing, so that a session cookie that never comes back is noticed, and names the session made last,
+ * since that one's own cookie does not come with Entra's cross-site POST. Its holder can only harm himself by changing
+ * it: the name is the hash that the store has, which nobody can use as a cookie or guess.
  */
 #ifndef ES_BINDING_H
 #define ES_BINDING_H
@@ -14,6 +15,8 @@
 
 typedef struct {
     unsigned char token[16];
+    int has_session;
+    es_hash_t session; /* key of the session made last */
     int n_visits;
     struct {
         apr_uint32_t landing; /* first 4 octets of its SHA-256 */
@@ -24,7 +27,7 @@ typedef struct {
 
 es_rv_t es_binding_make(es_binding_t *binding, es_why_t *why);
 
-/* The cookie's value, at most 96 characters of base64url and '.'. */
+/* The cookie's value, at most 114 characters of base64url and '.'. */
 const char *es_binding_text(const es_binding_t *binding, apr_pool_t *pool);
 /* Returns 0 when the value is not one of ours. */
 int es_binding_read(es_binding_t *binding, const char *text, apr_pool_t *pool);

@@ -14,7 +14,8 @@
 typedef struct {
     es_connection_id_t connection;
     unsigned char request_id[ES_LEAVING_TOKEN];
-    const char *landing; /* path and query on our origin; "": the page that says so */
+    const char *
+        landing; /* path and query on our origin, or a page of the site where the user clicked; "": the page that says so */
 } es_leaving_t;
 
 /* base64url text of the sealed octets: 64 characters without a landing, within the 80 octets of SAML bindings 3.4.3. */

@@ -5,7 +5,9 @@
  *
  *   | flags 1 | started 4 | connection 16 | request ID 16 | binding 16 | session 32, or nothing | landing … |
  *
- * Flags: bits 0 and 1 the round, bit 2 whether a session follows, bit 3 asked with ForceAuthn, bit 4 with IsPassive.
+ * Flags: bits 0 and 1 the round, bit 2 whether a session follows, bit 3 asked with ForceAuthn, bit 4 with IsPassive,
+ * bit 5 for more than one factor, bit 6 for a user whom the rules deny, bit 7 whether that session was
+ * good. None is left.
  * Started is in Unix seconds, the most significant octet first. The landing has no NUL; it ends where the octets end.
  * With a landing of 700 octets and a session this is 785 octets, 801 sealed, 1,068 characters: the rest of 2,048 is for Entra's address and the AuthnRequest.
  *
@@ -22,7 +24,9 @@
 #define HAS_SESSION 4
 #define IS_FRESH 8
 #define IS_PASSIVE 16
-#define ALL_FLAGS (ROUND_BITS | HAS_SESSION | IS_FRESH | IS_PASSIVE)
+#define IS_MFA 32
+#define IS_STEP_UP 64
+#define IS_RAISING 128
 /* No RelayState of ours is longer: Entra's own limits on URLs come first. */
 #define TEXT_MAX 4096
 
@@ -48,7 +52,9 @@ es_rv_t es_pending_seal(const char **relay_state, const es_pending_t *pending, c
     int i;
 
     packed.flags = (unsigned char)((pending->round & ROUND_BITS) | (pending->has_session ? HAS_SESSION : 0) |
-                                   (pending->is_fresh ? IS_FRESH : 0) | (pending->is_passive ? IS_PASSIVE : 0));
+                                   (pending->is_fresh ? IS_FRESH : 0) | (pending->is_passive ? IS_PASSIVE : 0) |
+                                   (pending->is_mfa ? IS_MFA : 0) | (pending->is_step_up ? IS_STEP_UP : 0) |
+                                   (pending->is_raising ? IS_RAISING : 0));
     for (i = 0; i < 4; i++) {
         packed.started[i] = (unsigned char)(started >> (24 - 8 * i));
     }
@@ -79,7 +85,7 @@ static int unpack(es_pending_t *pending, es_bytes_t plain, apr_pool_t *pool)
     memcpy(&packed, plain.data, sizeof packed);
     session_len = packed.flags & HAS_SESSION ? ES_HASH_LEN : 0;
     head = sizeof packed + session_len;
-    if (packed.flags > ALL_FLAGS || (packed.flags & ROUND_BITS) >= ES_PENDING_ROUNDS || plain.len < head ||
+    if ((packed.flags & ROUND_BITS) >= ES_PENDING_ROUNDS || plain.len < head ||
         memchr(plain.data + head, '\0', plain.len - head)) {
         return 0;
     }
@@ -95,6 +101,9 @@ static int unpack(es_pending_t *pending, es_bytes_t plain, apr_pool_t *pool)
     pending->round = packed.flags & ROUND_BITS;
     pending->is_fresh = (packed.flags & IS_FRESH) != 0;
     pending->is_passive = (packed.flags & IS_PASSIVE) != 0;
+    pending->is_mfa = (packed.flags & IS_MFA) != 0;
+    pending->is_step_up = (packed.flags & IS_STEP_UP) != 0;
+    pending->is_raising = (packed.flags & IS_RAISING) != 0;
     pending->landing = apr_pstrmemdup(pool, (const char *)plain.data + head, plain.len - head);
     return 1;
 }

@@ -19,9 +19,12 @@ typedef struct {
     unsigned char binding[ES_PENDING_TOKEN]; /* start of SHA-256 of the binding cookie's token */
     int has_session;
     es_hash_t session;  /* key of the session whose cookie came with the request, for the ACS to end it */
+    int is_raising;     /* that session was good where the sign-on started */
     apr_time_t started; /* whole seconds */
     int round;
-    int is_fresh;        /* asked with ForceAuthn: an older sign-in at Entra is not enough */
+    int is_fresh; /* asked with ForceAuthn: an older sign-in at Entra is not enough */
+    int is_mfa;   /* asked for more than one factor, with ForceAuthn */
+    int is_step_up; /* started for a user whom the rules deny: an error is no reason for a page, and his session goes on */
     int is_passive;      /* asked with IsPassive: an error is no reason for a page */
     const char *landing; /* path and query on our origin, or an allowed address elsewhere */
 } es_pending_t;

@@ -181,6 +181,7 @@ static void put_record(writer_t *writer, const es_session_new_t *fresh)
             header.format = (apr_uint32_t)i;
         }
     }
+    header.format |= (fresh->asked & ES_SESSION_ASKED_ALL) << ES_RECORD_ASKED;
     put(writer, &header, sizeof header);
     for (i = 0; i < fresh->n_claims; i++) {
         put(writer, &none, sizeof none);
@@ -189,7 +190,8 @@ static void put_record(writer_t *writer, const es_session_new_t *fresh)
         put_claim(writer, sizeof header + (apr_size_t)i * sizeof none, &fresh->claims[i]);
     }
     for (i = 0; i < ES_RECORD_TEXTS; i++) {
-        header.text[i] = put_text(writer, i == ES_RECORD_NAME_ID_FORMAT && header.format ? "" : texts[i], fresh);
+        header.text[i] = put_text(
+            writer, i == ES_RECORD_NAME_ID_FORMAT && header.format & ES_RECORD_FORMAT_BITS ? "" : texts[i], fresh);
     }
     header.size = (apr_uint32_t)writer->len;
     if (writer->data) {

@@ -48,7 +48,8 @@ typedef struct {
     apr_int64_t created, authenticated, ends;
     es_connection_id_t connection;
     es_record_text_t text[ES_RECORD_TEXTS];
-    apr_uint32_t format; /* a NameID format of the list below, 0: as text */
+    apr_uint32_t
+        format; /* a NameID format of the list below, 0: as text; from ES_RECORD_ASKED on, what was asked for */
     apr_uint32_t n_claims;
 } es_record_header_t;
 
@@ -61,6 +62,10 @@ typedef struct {
 typedef struct {
     apr_uint32_t count, name_len, short_len;
 } es_record_extras_t;
+
+/* Flags of es_session_t.asked stand this many bits up in `format`, so that records from before there were any say 0. */
+#define ES_RECORD_ASKED 16
+#define ES_RECORD_FORMAT_BITS ((1u << ES_RECORD_ASKED) - 1)
 
 /* The NameID formats of SAML core 8.3; the first is none. Records carry the number, so new ones go to the end. */
 #define ES_RECORD_FORMATS 9

@@ -83,7 +83,8 @@ static int is_header(es_bytes_t record)
     int i;
 
     if (record.len < sizeof *header || (apr_uintptr_t)record.data % 8 != 0 || header->version != ES_RECORD_VERSION ||
-        header->size != record.len || header->format >= ES_RECORD_FORMATS || !is_time(header->created) ||
+        header->size != record.len || (header->format & ES_RECORD_FORMAT_BITS) >= ES_RECORD_FORMATS ||
+        header->format >> ES_RECORD_ASKED > ES_SESSION_ASKED_ALL || !is_time(header->created) ||
         !is_time(header->authenticated) || !is_time(header->ends) ||
         header->n_claims > (record.len - sizeof *header) / sizeof(es_record_claim_t)) {
         return 0;
@@ -104,7 +105,7 @@ static const char *text_of(es_bytes_t record, es_record_which_t which)
 es_rv_t es_session_read(es_session_t *session, es_bytes_t record, es_why_t *why)
 {
     const es_record_header_t *header = header_of(record);
-    apr_uint32_t i;
+    apr_uint32_t i, format;
 
     if (!is_header(record)) {
         return es_fail(why, ES_RECORD_INVALID, "a session record of %lu octets is not of layout %d",
@@ -122,8 +123,9 @@ es_rv_t es_session_read(es_session_t *session, es_bytes_t record, es_why_t *why)
     session->ends = header->ends;
     session->user = text_of(record, ES_RECORD_USER);
     session->name_id = text_of(record, ES_RECORD_NAME_ID);
-    session->name_id_format =
-        header->format ? es_record_formats[header->format] : text_of(record, ES_RECORD_NAME_ID_FORMAT);
+    format = header->format & ES_RECORD_FORMAT_BITS;
+    session->name_id_format = format ? es_record_formats[format] : text_of(record, ES_RECORD_NAME_ID_FORMAT);
+    session->asked = header->format >> ES_RECORD_ASKED;
     session->session_index = text_of(record, ES_RECORD_SESSION_INDEX);
     session->n_claims = (int)header->n_claims;
     return ES_OK;
@@ -150,6 +152,27 @@ void es_session_claim(es_session_claim_t *claim, const es_session_t *session, in
             claim->short_name = claim->name + extras->name_len + 1;
         }
     }
+}
+
+const char *const *es_session_values(const es_session_claim_t *claim, apr_pool_t *pool)
+{
+    const char **values = apr_pcalloc(pool, ((apr_size_t)claim->count + 1) * sizeof *values);
+    char *value = apr_palloc(pool, claim->joined_len + 1), *end = value;
+    const char *c = claim->joined;
+    int n = 0;
+
+    while (n < claim->count) {
+        if (*c == ';' || *c == '\0') {
+            *end++ = '\0';
+            values[n++] = value;
+            value = end;
+        } else {
+            c += *c == '\\' && c[1] != '\0';
+            *end++ = *c;
+        }
+        c += *c != '\0';
+    }
+    return values;
 }
 
 int es_session_find(es_session_claim_t *claim, const es_session_t *session, unsigned id, const char *name)

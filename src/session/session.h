@@ -9,6 +9,9 @@
 
 #include "base/es.h"
 
+/* What Entra was asked for by the sign-in that made a session, and whether because the rules denied its user; flags. */
+enum { ES_SESSION_ASKED_FRESH = 1, ES_SESSION_ASKED_MFA = 2, ES_SESSION_ASKED_STEP_UP = 4, ES_SESSION_ASKED_ALL = 7 };
+
 /* What a sign-in leaves behind. */
 typedef struct {
     es_connection_id_t connection;
@@ -19,6 +22,7 @@ typedef struct {
     const char *name_id;      /* "" where absent, here and below */
     const char *name_id_format;
     const char *session_index;
+    unsigned asked;
     int n_claims;
     const es_claim_t *claims;
 } es_session_new_t;
@@ -29,6 +33,7 @@ typedef struct {
     es_connection_id_t connection;
     apr_time_t created, authenticated, ends;
     const char *user, *name_id, *name_id_format, *session_index;
+    unsigned asked;
     int n_claims;
 } es_session_t;
 
@@ -54,6 +59,10 @@ es_rv_t es_session_read(es_session_t *session, es_bytes_t record, es_why_t *why)
 
 /* The claim at an index 0 … n_claims - 1. */
 void es_session_claim(es_session_claim_t *claim, const es_session_t *session, int index);
+
+/* The claim's values as they were before they were joined (but for control characters), in the order of the sign-in: its
+ * `count`, and NULL behind them. */
+const char *const *es_session_values(const es_session_claim_t *claim, apr_pool_t *pool);
 
 /* Finds by number (id != 0) or by short or full name; returns 0 on a miss. */
 int es_session_find(es_session_claim_t *claim, const es_session_t *session, unsigned id, const char *name);

@@ -149,7 +149,12 @@ static es_store_t *fresh_store(const bench_t *bench, apr_pool_t *pool)
 
 static void run_accept(const bench_t *bench, const post_t *post, es_store_t *store, apr_pool_t *pool)
 {
-    const es_flow_t flow = { &bench->site, store, &bench->seal, post->cookies, apr_time_now(), pool };
+    const es_flow_t flow = { .site = &bench->site,
+                             .store = store,
+                             .key = &bench->seal,
+                             .cookies = post->cookies,
+                             .now = apr_time_now(),
+                             .pool = pool };
     es_acs_report_t report = { ES_OK };
     es_answer_t answer = { NULL };
     es_why_t why = ES_WHY_INIT;

@@ -17,6 +17,14 @@ import scene as scenes
 SESSION_OCTETS = {5: 1100, 150: 7600}  # to tell beforehand whether a table fits into memory
 POST_COUNT = 40  # messages under the instruction counter
 
+# What a section may send to a backend.
+HEADERS = {
+    "no header": "",
+    "user and groups": "    EntraSAMLHeader X-User user\n    EntraSAMLHeader X-Groups groups\n",
+    "user and groups, percent": "    EntraSAMLHeader X-User user percent\n    EntraSAMLHeader X-Groups groups percent\n",
+    "all claims": "    EntraSAMLHeaderPrefix X-Entra-\n",
+}
+
 
 @dataclass
 class Scale:
@@ -135,6 +143,33 @@ class Measure:
             "requests_per_second": round(median(after[0] for _, after in pairs)),
             "throughput_ratio": round(median(after[0] / before[0] for before, after in pairs), 3),
         }
+
+    # --- a backend --------------------------------------------------------------------------------------
+
+    def proxy(self):
+        """Claims as request headers through mod_proxy, against the same httpd as a proxy without the module."""
+        for groups in self.scale.groups:
+            backend = self.scene.plain().start()
+            plain = self.scene.plain(backend)
+            plain_count = None
+            try:
+                for headers, lines in HEADERS.items():
+                    server = self.scene.protected(lines, backend)
+                    try:
+                        fact = {"bench": "proxy", "groups": groups, "headers": headers}
+                        cookies = self.scene.fill(server, self.scale.sessions[0], groups)
+                        pages = [load.get(cookies[i % len(cookies)]) for i in range(2 * self.scale.counted)]
+                        if callgrind.is_there():
+                            plain_count = plain_count or self._count(plain, pages, load.SERVED)["instructions"]
+                            fact.update(self._count(server, pages, load.SERVED, f"proxy, {groups} groups, {headers}"))
+                            fact.update(plain_instructions=plain_count)
+                        yield {**fact, **self._compare(server, plain, cookies, load.SERVED)}
+                    finally:
+                        server.remove()
+                        plain.stop()
+            finally:
+                plain.remove()
+                backend.remove()
 
     # --- no session -------------------------------------------------------------------------------------
 

@@ -60,6 +60,15 @@ def _add_growth(made, facts):
             made.add(what, f"{growth:+.1%}", "<= +2%", growth <= 0.02)
 
 
+def _add_proxy(made, fact):
+    what = f"proxy, {fact['groups']} groups, {fact['headers']}"
+    if "instructions" in fact:
+        over = (fact["instructions"] - fact["plain_instructions"]) / 1000
+        made.add(f"{what}: instructions", f"+{over:.1f} k to {fact['plain_instructions'] / 1000:.1f} k")
+    if "cpu_ratio" in fact:
+        made.add(f"{what}: CPU / throughput", f"x {fact['cpu_ratio']:.2f} / {fact['throughput_ratio']:.0%}")
+
+
 def _add_anonymous(made, fact):
     if "instructions" in fact:
         ratio = fact["instructions"] / fact["plain_instructions"]
@@ -102,7 +111,7 @@ def _number(count):
     return f"{count:,}"
 
 
-ADDERS = {"request": _add_request, "anonymous": _add_anonymous, "acs": _add_acs}
+ADDERS = {"request": _add_request, "proxy": _add_proxy, "anonymous": _add_anonymous, "acs": _add_acs}
 
 
 def profile(title, rows):

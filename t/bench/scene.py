@@ -29,11 +29,11 @@ class Scene:
         self.entra = Service([application], users=users)
         self.metadata = self.entra.metadata(application)
 
-    def plain(self):
-        return Server(self.machine, mpm=self.mpm)
+    def plain(self, backend=None):
+        return Server(self.machine, mpm=self.mpm, backend=backend)
 
-    def protected(self):
-        return Server(self.machine, metadata=self.metadata, rules=RULES, mpm=self.mpm)
+    def protected(self, lines="", backend=None):
+        return Server(self.machine, metadata=self.metadata, rules=RULES + lines, mpm=self.mpm, backend=backend)
 
     def fill(self, server, sessions, groups):
         """Give the server a segment with so many sessions; Cookie headers of up to 1,000 of them."""

@@ -42,6 +42,7 @@ MaxKeepAliveRequests 0
 TypesConfig /dev/null
 RequestReadTimeout header=0 body=0
 {processes}
+{proxy}
 DocumentRoot "{root}/htdocs"
 <Directory "/">
     AllowOverride None
@@ -62,6 +63,11 @@ EntraSAMLStateDirectory "{state}"
 EntraSAMLSharedMemory {memory}
 EntraSAMLMetadata "{root}/entra.xml"
 EntraSAMLBaseURL {origin}
+"""
+
+PROXY = """\
+{modules}
+ProxyPass "/" "http://127.0.0.1:{port}/"
 """
 
 # One process: the counts of a request must not depend on which one serves it.
@@ -100,8 +106,8 @@ class Machine:
             "load": round(load, 2),
         }
 
-    def load_lines(self, mpm):
-        for name in (pattern.format(mpm=mpm) for pattern in MODULES):
+    def load_lines(self, mpm, modules=MODULES):
+        for name in (pattern.format(mpm=mpm) for pattern in modules):
             if name not in self.builtin:
                 yield f'LoadModule {name}_module "{self.libexec}/mod_{name}.so"'
 
@@ -113,10 +119,12 @@ class Machine:
 
 class Server:
     """One httpd. `metadata`: the octets of Entra's, None for an httpd without the module. `rules`: lines of its one
-    section. `memory`: for EntraSAMLSharedMemory."""
+    section. `memory`: for EntraSAMLSharedMemory. `backend`: another Server, which runs, to pass everything on to."""
 
-    def __init__(self, machine, *, metadata=None, rules="    Require all granted", memory="32M", mpm="event"):
-        self.machine, self.rules, self.memory, self.mpm = machine, rules, memory, mpm
+    def __init__(
+        self, machine, *, metadata=None, rules="    Require all granted", memory="32M", mpm="event", backend=None
+    ):
+        self.machine, self.rules, self.memory, self.mpm, self.backend = machine, rules, memory, mpm, backend
         self.is_plain = metadata is None
         self.root = Path(tempfile.mkdtemp(prefix="es-bench-"))
         self.root.chmod(0o755)
@@ -218,7 +226,10 @@ class Server:
         entra = ENTRA.format(
             module=self.module, state=self.state, memory=self.memory, root=self.root, origin=ORIGIN
         )
+        modules = "\n".join(self.machine.load_lines(self.mpm, ["proxy", "proxy_http"]))
+        proxy = PROXY.format(modules=modules, port=self.backend.port) if self.backend else ""
         config = TEMPLATE.format(
+            proxy=proxy,
             root=self.root,
             modules="\n".join(self.machine.load_lines(self.mpm)),
             host=HOST,

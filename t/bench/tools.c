@@ -149,16 +149,17 @@ es_bytes_t bench_record(unsigned number, int groups, const es_connection_id_t *c
     const char **values = apr_palloc(pool, CLAIMS * sizeof *values);
     es_claim_t *claims = apr_pcalloc(pool, CLAIMS * sizeof *claims);
     const char *upn = apr_psprintf(pool, "user.number.%06u@contoso.example", number);
-    es_session_new_t fresh = { *connection,
-                               now,
-                               now,
-                               0,
-                               upn,
-                               upn,
-                               "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress",
-                               apr_pstrcat(pool, "_", guid(2, number, pool), NULL),
-                               CLAIMS,
-                               claims };
+    es_session_new_t fresh = {
+        .connection = *connection,
+        .created = now,
+        .authenticated = now,
+        .user = upn,
+        .name_id = upn,
+        .name_id_format = "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress",
+        .session_index = apr_pstrcat(pool, "_", guid(2, number, pool), NULL),
+        .n_claims = CLAIMS,
+        .claims = claims,
+    };
     es_why_t why = ES_WHY_INIT;
     es_bytes_t record;
     int i;

@@ -7,15 +7,16 @@ import hashlib
 from . import names
 
 
-def claims(tenant, application, user):
-    """[(name, [value, …]), …]. What the directory does not know is absent, not empty."""
+def claims(tenant, application, user, multifactor=False):
+    """[(name, [value, …]), …]. What the directory does not know is absent, not empty. `multifactor`: he was asked for
+    more than one factor, and gave them."""
     everything = [
         (names.TENANT_ID, [tenant.tenant_id]),
         (names.OBJECT_ID, [user.object_id]),
         (names.DISPLAY_NAME, [user.display_name]),
         _groups(tenant, application, user),
         (names.IDENTITY_PROVIDER, [user.guest_of or tenant.issuer]),
-        (names.AUTHN_METHODS, _methods(user)),
+        (names.AUTHN_METHODS, _methods(user, multifactor)),
         (names.WIDS, user.wids),
         (names.ROLE, user.roles),
         (names.GIVEN_NAME, [user.given_name]),
@@ -50,7 +51,6 @@ def _groups(tenant, application, user):
     return names.GROUPS, user.groups
 
 
-def _methods(user):
-    if user.guest_of:
-        return [names.METHOD_PASSWORD, names.METHOD_UNSPECIFIED]
-    return [names.METHOD_PASSWORD, names.METHOD_MULTIPLE] if user.multifactor else [names.METHOD_PASSWORD]
+def _methods(user, multifactor):
+    methods = [names.METHOD_PASSWORD, names.METHOD_UNSPECIFIED] if user.guest_of else [names.METHOD_PASSWORD]
+    return [*methods, names.METHOD_MULTIPLE] if multifactor or user.multifactor else methods

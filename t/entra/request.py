@@ -17,7 +17,8 @@ from . import names
 
 LIMIT = 64 * 1024
 NAME_ID_FORMATS = {names.FORMAT_EMAIL, names.FORMAT_UNSPECIFIED, names.FORMAT_PERSISTENT, names.FORMAT_TRANSIENT}
-CONTEXTS = {names.PASSWORD, names.PASSWORD_PROTECTED, names.UNSPECIFIED_CONTEXT}  # what a sign-in by password, the only kind here, satisfies
+# What a sign-in by password satisfies, the only kind here; and multi-factor, which anybody can do who is asked for it.
+CONTEXTS = {names.PASSWORD, names.PASSWORD_PROTECTED, names.UNSPECIFIED_CONTEXT, names.METHOD_MULTIPLE}
 
 
 class Refused(Exception):
@@ -47,6 +48,7 @@ class AuthnRequest:
     name_id_format: str
     force_authn: bool
     is_passive: bool
+    multifactor: bool  # it asks for more than one factor
     relay_state: str
 
 
@@ -83,6 +85,7 @@ def check(xml, relay_state, endpoint, applications):
         raise Refused("75008", f"The request was sent to another destination: '{destination}'.")
     application, issuer = _application(root, applications)
     _check_unsupported(root)
+    classes = _authn_contexts(root)
     request = AuthnRequest(
         id=identifier,
         issuer=issuer,
@@ -91,9 +94,10 @@ def check(xml, relay_state, endpoint, applications):
         name_id_format=_name_id_format(root),
         force_authn=root.get("ForceAuthn") in ("true", "1"),
         is_passive=root.get("IsPassive") in ("true", "1"),
+        multifactor=names.METHOD_MULTIPLE in classes,
         relay_state=relay_state,
     )
-    _check_authn_context(root)
+    _check_authn_contexts(root, classes)
     _check_binding(root, request)
     return request
 
@@ -155,13 +159,16 @@ def _name_id_format(root):
     return asked
 
 
-def _check_authn_context(root):
+def _authn_contexts(root):
+    return [entry.text for entry in root.iterfind(f"{_samlp('RequestedAuthnContext')}/{_saml('AuthnContextClassRef')}")]
+
+
+def _check_authn_contexts(root, classes):
     context = root.find(_samlp("RequestedAuthnContext"))
     if context is None:
         return
     if context.get("Comparison", "exact") != "exact":
         raise Refused("90011", "Only the value 'exact' is supported for RequestedAuthnContext/Comparison.")
-    classes = [entry.text for entry in context.findall(_saml("AuthnContextClassRef"))]
     if not CONTEXTS & set(classes):
         raise Refused(
             "75011",

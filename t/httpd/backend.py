@@ -16,6 +16,7 @@ class Backend:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # head and body are two writes
 
             def answer(self):
                 length = int(self.headers.get("Content-Length") or 0)

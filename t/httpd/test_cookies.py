@@ -29,7 +29,7 @@ def test_attributes(visitor):
     asked = visitor.ask(ENV)
     arrived = visitor.submit(visitor.answer(asked), follow=False)
     [binding] = asked.cookies()
-    assert re.match(BINDING_COOKIE + r"[0-9a-f]{8}=[\w.-]{1,96};", binding)
+    assert re.match(BINDING_COOKIE + r"[0-9a-f]{8}=[\w.-]{1,114};", binding)
     assert attributes(binding) == {"path=/", "secure", "httponly", "samesite=none"}
     [session] = arrived.cookies(SESSION_COOKIE)
     assert re.match(SESSION_COOKIE + r"[0-9a-f]{8}=[\w-]{43};", session)

@@ -449,6 +449,16 @@ START_TEST(who_is_set_back_waits_again)
 }
 END_TEST
 
+START_TEST(who_waits_and_looks_is_not_idle)
+{
+    assert_sign_in(KNOWN, ES_OK);
+    for (int i = 0; i < 4; i++) {
+        scene_flow.now += IDLE / 2;
+        assert_resume(ES_ACCOUNT_PENDING);
+    }
+}
+END_TEST
+
 START_TEST(a_session_ends_with_its_account)
 {
     sign_in_active();
@@ -566,6 +576,7 @@ Suite *suite_accounts(void)
     tcase_add_checked_fixture(tests, open_all, NULL);
     tcase_add_test(tests, an_active_account_is_asked_once_in_its_time);
     tcase_add_test(tests, a_pending_one_each_time);
+    tcase_add_test(tests, who_waits_and_looks_is_not_idle);
     tcase_add_test(tests, who_is_set_back_waits_again);
     tcase_add_test(tests, a_session_ends_with_its_account);
     tcase_add_test(tests, a_row_that_is_gone);

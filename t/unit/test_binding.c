@@ -44,6 +44,28 @@ START_TEST(reads_its_own_text)
 }
 END_TEST
 
+START_TEST(remembers_the_session_made_last)
+{
+    es_binding_t binding = make(), read;
+    const char *text;
+
+    binding.has_session = 1;
+    memset(&binding.session, 0xa5, sizeof binding.session);
+    for (int i = 0; i <= ES_BINDING_VISITS; i++) {
+        text = es_binding_text(&binding, unit_pool);
+        ck_assert_uint_le(strlen(text), 114);
+        ck_assert(es_binding_read(&read, text, unit_pool));
+        ck_assert(memcmp(&binding, &read, sizeof read) == 0);
+        es_binding_count(&binding, apr_psprintf(unit_pool, "/page/%d", i), NOW);
+    }
+    text = apr_pstrcat(unit_pool, text, "A", NULL);
+    ck_assert(!es_binding_read(&read, text, unit_pool));
+    /* five visits, which is one too many without a session, and nearly a session */
+    ck_assert(!es_binding_read(&read, apr_psprintf(unit_pool, "%.22s.%060d", text, 0), unit_pool));
+    ck_assert(!es_binding_read(&read, apr_psprintf(unit_pool, "%.22s.%042d", text, 0), unit_pool));
+}
+END_TEST
+
 START_TEST(reads_nothing_else)
 {
     static const char *const texts[] = { "",
@@ -124,6 +146,7 @@ Suite *suite_binding(void)
     TCase *tcase = unit_case(suite, "binding");
 
     tcase_add_test(tcase, reads_its_own_text);
+    tcase_add_test(tcase, remembers_the_session_made_last);
     tcase_add_test(tcase, reads_nothing_else);
     tcase_add_test(tcase, is_a_secret_of_its_own);
     tcase_add_test(tcase, counts_within_a_minute);

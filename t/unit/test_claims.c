@@ -482,6 +482,25 @@ START_TEST(user_must_be_one_clean_value)
 }
 END_TEST
 
+/* A backend that gets the name in a header would see it without them. */
+START_TEST(user_has_no_blank_at_an_end)
+{
+    static const char *const unfit[] = { " ada", "ada ", " ", "  ada  " };
+    const char *user = "untouched";
+    size_t i;
+
+    for (i = 0; i < sizeof unfit / sizeof unfit[0]; i++) {
+        es_why_t why = ES_WHY_INIT;
+
+        reset();
+        give(WS "name", unfit[i], NULL, NULL);
+        ck_assert_reason(choose(&user, "name", NULL, &why), ES_REMOTE_USER_MISSING, why);
+        ck_assert_msg(strstr(why.text, "name (a blank at an end)") != NULL, "%s", why.text);
+        ck_assert_str_eq(user, "untouched");
+    }
+}
+END_TEST
+
 START_TEST(user_falls_back)
 {
     es_why_t why = ES_WHY_INIT;
@@ -544,6 +563,7 @@ Suite *suite_claims(void)
     tcase_add_checked_fixture(tcase, reset, NULL);
     tcase_add_test(tcase, user_is_the_first_of_the_list);
     tcase_add_test(tcase, user_must_be_one_clean_value);
+    tcase_add_test(tcase, user_has_no_blank_at_an_end);
     tcase_add_test(tcase, user_falls_back);
     tcase_add_test(tcase, user_of_a_long_list);
     return suite;

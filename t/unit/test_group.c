@@ -42,11 +42,13 @@ static es_rv_t judge(const char *line, const es_claim_t *claims, int n_claims, e
     es_session_t session;
     es_bytes_t record;
     es_rule_t *rule;
+    es_rv_t rv;
 
     ck_assert_reason(es_rule_make(&rule, line, es_claims_find, why, unit_pool), ES_OK, *why);
     ck_assert_reason(es_session_pack(&record, &fresh, why, unit_pool), ES_OK, *why);
     ck_assert_reason(es_session_read(&session, record, why), ES_OK, *why);
-    return es_rule_check(rule, &session, make_groups(), why, unit_pool);
+    rv = es_rule_check(rule, &session, make_groups(), unit_pool);
+    return rv == ES_OK ? rv : es_fail(why, rv, "%s", es_rule_explain(rule, &session, make_groups(), unit_pool));
 }
 
 #define VALUES(...)                                                                                                    \

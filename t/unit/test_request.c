@@ -266,7 +266,7 @@ START_TEST(one_word_more)
     static const char *const extra[] = { "", "ForceAuthn=true\n", "IsPassive=true\n" };
     const es_request_t *request = make(SSO, ENTITY_ID, REPLY_URL);
 
-    for (int kind = 0; kind < ES_REQUEST_KINDS; kind++) {
+    for (int kind = 0; kind <= ES_REQUEST_PASSIVE; kind++) {
         const es_request_ask_t ask = { .kind = (es_request_kind_t)kind };
         const char *url = asking(request, &ask, &some_id, "relay", unit_time(SOME_TIME), unit_pool);
 
@@ -280,6 +280,35 @@ START_TEST(one_word_more)
 }
 END_TEST
 
+/* Asks for a class of its own, whatever else is configured, and for a sign-in that can satisfy it. */
+START_TEST(more_than_one_factor)
+{
+    static const char *const classes[] = { "urn:oasis:names:tc:SAML:2.0:ac:classes:X509", NULL };
+    const char *const *const configured[] = { NULL, classes };
+    const es_request_ask_t ask = { .kind = ES_REQUEST_MFA };
+
+    for (unsigned i = 0; i < 2; i++) {
+        const es_request_conf_t conf = { SSO, ENTITY_ID, REPLY_URL, configured[i] };
+        es_request_t *request;
+        es_why_t why = ES_WHY_INIT;
+        xmlNodePtr root, child;
+        const char *url;
+
+        ck_assert_reason(es_request_make(&request, &conf, &why, unit_pool), ES_OK, why);
+        url = asking(request, &ask, &some_id, "relay", unit_time(SOME_TIME), unit_pool);
+        root = parse(unpack(url), ES_XML_MESSAGE);
+        expect_attributes(root, "ID=" SOME_ID "\nVersion=2.0\nIssueInstant=" SOME_TIME "\nDestination=" SSO
+                                "\nForceAuthn=true\nAssertionConsumerServiceURL=" REPLY_URL "\n");
+        child = es_xml_next(es_xml_first(root));
+        ck_assert(es_xml_is(child, ES_NS_PROTOCOL, "RequestedAuthnContext") && !es_xml_next(child));
+        expect_attributes(child, "Comparison=exact\n");
+        child = es_xml_first(child);
+        ck_assert(es_xml_is(child, ES_NS_ASSERTION, "AuthnContextClassRef") && !es_xml_next(child));
+        ck_assert_str_eq(es_xml_text(child, unit_pool), "http://schemas.microsoft.com/claims/multipleauthn");
+    }
+}
+END_TEST
+
 START_TEST(classes_in_order)
 {
     static const char *const classes[] = { "urn:oasis:names:tc:SAML:2.0:ac:classes:X509", "urn:x:<&>\"'", NULL };
@@ -288,7 +317,7 @@ START_TEST(classes_in_order)
     es_why_t why = ES_WHY_INIT;
 
     ck_assert_reason(es_request_make(&request, &conf, &why, unit_pool), ES_OK, why);
-    for (int kind = 0; kind < ES_REQUEST_KINDS; kind++) {
+    for (int kind = 0; kind <= ES_REQUEST_PASSIVE; kind++) {
         const es_request_ask_t ask = { .kind = (es_request_kind_t)kind };
         const char *url = asking(request, &ask, &some_id, "x", unit_time(SOME_TIME), unit_pool);
         xmlNodePtr child = es_xml_next(es_xml_first(parse(unpack(url), ES_XML_MESSAGE)));
@@ -521,6 +550,7 @@ Suite *suite_request(void)
     tcase_add_test(tcase, id_text);
     tcase_add_test(tcase, length);
     tcase_add_test(tcase, one_word_more);
+    tcase_add_test(tcase, more_than_one_factor);
     tcase_add_test(tcase, classes_in_order);
     tcase_add_test(tcase, hints_at_the_end);
     tcase_add_test(tcase, text_that_is_none);

@@ -5,6 +5,7 @@
 #include "policy/rule.h"
 
 #include <apr_strings.h>
+#include <apr_thread_proc.h>
 
 #define GUID "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9"
 #define GUID_UPPER "0A1B2C3D-4E5F-6071-8293-A4B5C6D7E8F9"
@@ -73,9 +74,13 @@ static void refuse(const char *line, es_rv_t expected)
     ck_assert_ptr_null(rule);
 }
 
+/* As the glue does: first the verdict, with nothing to allocate from, then, where it is no, the sentence. */
 static es_rv_t judge(const char *line, es_why_t *why)
 {
-    return es_rule_check(make(line), &session, &groups, why, unit_pool);
+    es_rule_t *rule = make(line);
+    const es_rv_t rv = es_rule_check(rule, &session, &groups, unit_pool);
+
+    return rv == ES_OK ? rv : es_fail(why, rv, "%s", es_rule_explain(rule, &session, &groups, unit_pool));
 }
 
 static void allow(const char *line)
@@ -344,6 +349,121 @@ START_TEST(denial_is_explained_without_values)
 }
 END_TEST
 
+static void open_groups(int count)
+{
+    const char **values = apr_palloc(unit_pool, (apr_size_t)count * sizeof *values);
+    es_claim_t claim = { 12, GROUPS, "groups", count, values };
+    int i;
+
+    for (i = 0; i < count; i++) {
+        const unsigned scattered = (unsigned)i * 2654435761u;
+
+        values[i] = apr_psprintf(unit_pool, "%08x-%04x-4000-8000-%012x", scattered, (unsigned)i, scattered);
+    }
+    open_session(&claim, 1);
+}
+
+/* Whether met or not: without a pool there is nothing to allocate from. */
+START_TEST(judging_allocates_nothing)
+{
+    static const struct {
+        const char *line;
+        es_rv_t rv;
+    } rules[] = {
+        { "roles:Editor", ES_OK },
+        { "roles:Owner upn:x groups:" GUID_UPPER, ES_OK },
+        { "roles:Owner upn:x groups:y", ES_ACCESS_DENIED },
+        { "roles~^V", ES_OK },
+        { "roles~^X upn~. 'groups~^a;b\\\\\\\\;c$'", ES_OK },
+        { "roles~^X upn~. groups~^a;b$", ES_ACCESS_DENIED },
+        { "roles~(*NO_JIT)^X", ES_ACCESS_DENIED },
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof rules / sizeof rules[0]; i++) {
+        es_rule_t *rule = make(rules[i].line);
+
+        ck_assert_int_eq(es_rule_check(rule, &session, &groups, NULL), rules[i].rv);
+        ck_assert_int_eq(es_rule_check(rule, &session, &groups, NULL), rules[i].rv);
+    }
+}
+END_TEST
+
+#define THREADS 4
+
+typedef struct {
+    es_rule_t *rule;
+    int wrong;
+} worker_t;
+
+static void *APR_THREAD_FUNC judge_often(apr_thread_t *thread, void *data)
+{
+    worker_t *worker = data;
+    int i;
+
+    (void)thread;
+    for (i = 0; i < 2000; i++) {
+        worker->wrong += es_rule_check(worker->rule, &session, &groups, NULL) != ES_OK;
+    }
+    return NULL;
+}
+
+/* What a regex works in goes from thread to thread, and is never in two at once. */
+START_TEST(threads_share_a_rule)
+{
+    es_rule_t *rule = make("roles~^([a-z]+)x$ groups~^d 'groups~^([A-Z]+).(Team) \\w+$'");
+    apr_thread_t *threads[THREADS];
+    worker_t workers[THREADS];
+    int i;
+
+    for (i = 0; i < THREADS; i++) {
+        workers[i] = (worker_t){ rule, 0 };
+        ck_assert_int_eq(apr_thread_create(&threads[i], NULL, judge_often, &workers[i], unit_pool), APR_SUCCESS);
+    }
+    for (i = 0; i < THREADS; i++) {
+        apr_status_t ignored;
+
+        ck_assert_int_eq(apr_thread_join(&ignored, threads[i]), APR_SUCCESS);
+        ck_assert_int_eq(workers[i].wrong, 0);
+    }
+}
+END_TEST
+
+/* A value too long for the stack, with our own separator in it. */
+START_TEST(long_values_with_our_own_separators)
+{
+    char *text = apr_pcalloc(unit_pool, 2001);
+    const char *const values[] = { text, "end" };
+    const es_claim_t claim = { 0, "x", "x", 2, values };
+
+    memset(text, ';', 2000);
+    open_session(&claim, 1);
+    allow("x~^;{2000}$");
+    allow("x~^end$");
+    deny("x~^;{1999}$");
+}
+END_TEST
+
+/* Behind `not` a rule that is met denies: up to the term that was. */
+START_TEST(what_was_met_is_explained_too)
+{
+    ck_assert_str_eq(es_rule_explain(make("upn:x roles:Editor name:y"), &session, &groups, unit_pool),
+                     "claim upn is absent, one of 3 values of claim roles matches");
+}
+END_TEST
+
+START_TEST(values_for_whoever_debugs)
+{
+    ck_assert_str_eq(es_rule_values(make("upn:x roles:Editor name~y"), &session, unit_pool),
+                     "roles=Editor;viewer;Viewer name=alice@example.com");
+    ck_assert_str_eq(es_rule_values(make("upn:x"), &session, unit_pool), "");
+    open_groups(2000);
+    ck_assert_uint_lt(strlen(es_rule_values(make("groups:x groups:x groups:x groups:x groups:x groups:x groups:x"),
+                                            &session, unit_pool)),
+                      8192);
+}
+END_TEST
+
 START_TEST(long_rules)
 {
     const char *line = "";
@@ -358,20 +478,6 @@ START_TEST(long_rules)
     deny(apr_psprintf(unit_pool, "%0*d:x", 100000, 0));
 }
 END_TEST
-
-static void open_groups(int count)
-{
-    const char **values = apr_palloc(unit_pool, (apr_size_t)count * sizeof *values);
-    es_claim_t claim = { 12, GROUPS, "groups", count, values };
-    int i;
-
-    for (i = 0; i < count; i++) {
-        const unsigned scattered = (unsigned)i * 2654435761u;
-
-        values[i] = apr_psprintf(unit_pool, "%08x-%04x-4000-8000-%012x", scattered, (unsigned)i, scattered);
-    }
-    open_session(&claim, 1);
-}
 
 /* Each of 2,000 is found, none of 2,000 others. */
 START_TEST(two_thousand_groups)
@@ -464,6 +570,11 @@ Suite *suite_rule(void)
     tcase_add_loop_test(tcase, refused_regexes, 0, 11);
     tcase_add_test(tcase, refused_regex_is_explained);
     tcase_add_test(tcase, denial_is_explained_without_values);
+    tcase_add_test(tcase, judging_allocates_nothing);
+    tcase_add_test(tcase, threads_share_a_rule);
+    tcase_add_test(tcase, long_values_with_our_own_separators);
+    tcase_add_test(tcase, what_was_met_is_explained_too);
+    tcase_add_test(tcase, values_for_whoever_debugs);
     tcase_add_test(tcase, long_rules);
     tcase_add_test(tcase, two_thousand_groups);
     tcase_add_test(tcase, steps_are_limited);

@@ -120,6 +120,27 @@ START_TEST(finds_by_number_and_by_name)
 }
 END_TEST
 
+/* Beside a NameID format that is a number, and one that is a text. */
+START_TEST(knows_what_was_asked_for)
+{
+    unsigned asked;
+
+    for (asked = 0; asked <= ES_SESSION_ASKED_ALL; asked++) {
+        es_session_t session;
+
+        fresh.asked = asked;
+        fresh.name_id_format = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient";
+        session = read_back(pack());
+        ck_assert_uint_eq(session.asked, asked);
+        ck_assert_str_eq(session.name_id_format, fresh.name_id_format);
+        fresh.name_id_format = "urn:example:format";
+        session = read_back(pack());
+        ck_assert_uint_eq(session.asked, asked);
+        ck_assert_str_eq(session.name_id_format, fresh.name_id_format);
+    }
+}
+END_TEST
+
 START_TEST(packs_extremes)
 {
     static const char *const empty[] = { "" };
@@ -445,6 +466,7 @@ Suite *suite_session(void)
     tcase_add_test(record, reads_what_was_packed);
     tcase_add_test(record, sorts_the_values);
     tcase_add_test(record, finds_by_number_and_by_name);
+    tcase_add_test(record, knows_what_was_asked_for);
     tcase_add_test(record, packs_extremes);
     tcase_add_test(record, refuses_what_is_too_large);
     tcase_add_test(record, takes_as_little_as_promised);

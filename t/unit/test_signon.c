@@ -68,6 +68,11 @@ START_TEST(each_kind_asks_for_its_own)
     ck_assert_ptr_nonnull(strstr(request_of(redirect), " IsPassive=\"true\""));
     ck_assert_ptr_null(strstr(request_of(redirect), "ForceAuthn"));
     ck_assert(!scene_pending(redirect)->is_fresh && scene_pending(redirect)->is_passive);
+    redirect = scene_start_asking(ES_REQUEST_MFA, "/page");
+    ck_assert_ptr_nonnull(strstr(request_of(redirect), " ForceAuthn=\"true\""));
+    ck_assert_ptr_nonnull(strstr(request_of(redirect), ">http://schemas.microsoft.com/claims/multipleauthn<"));
+    ck_assert(scene_pending(redirect)->is_fresh && scene_pending(redirect)->is_mfa);
+    ck_assert(!scene_pending(redirect)->is_step_up);
 }
 END_TEST
 

@@ -7,6 +7,7 @@
 #include "person.h"
 #include "unit.h"
 
+#include "base/codec.h"
 #include "session/shm.h"
 #include "table_tools.h"
 
@@ -112,7 +113,8 @@ START_TEST(accounts_are_kept_apart)
     const es_account_rules_t rules = { .policy = ES_ACCOUNTS_JIT,
                                        .database = &ledger,
                                        .trust = es_trust_attach(apr_pcalloc(unit_pool, ES_TRUST_SIZE), unit_pool),
-                                       .connection = "00112233445566778899aabbccddeeff",
+                                       .connection = es_codec_hex(
+                                           es_bytes(&site.connection->id, sizeof site.connection->id), unit_pool),
                                        .key = &name };
     const char *session;
     es_why_t why;
@@ -123,7 +125,8 @@ START_TEST(accounts_are_kept_apart)
     ck_assert_reason(sign_in(&session, STS(FABRIKAM), ADA(FABRIKAM), &why), ES_OK, why);
     ck_assert_int_eq(ledger_n_rows, 2);
     ck_assert_str_eq(ledger_rows[0].key.subject, ledger_rows[1].key.subject);
-    ck_assert_str_eq(ledger_rows[1].key.authority, "connection:00112233445566778899aabbccddeeff/" FABRIKAM);
+    ck_assert_str_eq(ledger_rows[1].key.authority,
+                     apr_pstrcat(unit_pool, "connection:", rules.connection, "/" FABRIKAM, NULL));
     ck_assert_reason(sign_in(&session, STS(CONTOSO), ADA(CONTOSO), &why), ES_OK, why);
     ck_assert_int_eq(ledger_n_rows, 2);
 }

@@ -34,6 +34,16 @@ struct mes_lines_t {
     apr_time_t failed;
 };
 
+/* Once when it goes away, once when it is back: with EntraSAMLAccountsWhenDown trust nobody else may tell. */
+static void report(const es_why_t *before, const es_why_t *now)
+{
+    if (now->rv == ES_ACCOUNTS_DOWN && before->rv != ES_ACCOUNTS_DOWN) {
+        mes_io_report(now->rv, now->text);
+    } else if (now->rv == ES_OK && before->rv == ES_ACCOUNTS_DOWN) {
+        mes_io_event("the database of accounts answers again");
+    }
+}
+
 static apr_status_t open_line(void **resource, void *context, apr_pool_t *pool)
 {
     mes_lines_t *lines = context;
@@ -44,6 +54,7 @@ static apr_status_t open_line(void **resource, void *context, apr_pool_t *pool)
     if (lines->failure.rv != ES_ACCOUNTS_DOWN || now - lines->failed >= LEFT_ALONE || now < lines->failed) {
         line = apr_pcalloc(pool, sizeof *line);
         es_dbd_open(&line->dbd, lines->conf->driver, lines->conf->params, lines->conf->statements, &why, pool);
+        report(&lines->failure, &why);
         apr_thread_mutex_lock(lines->mutex);
         lines->failure = why;
         lines->failed = apr_time_now();

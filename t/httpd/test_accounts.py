@@ -61,7 +61,8 @@ def database(request, tools):
 
 @pytest.fixture(scope="module")
 def httpd(make_httpd, database, clock):
-    httpd = make_httpd(vhost=VHOST % database.directives, environment=clock.environment)
+    mpm = "event" if database.directives else "prefork"
+    httpd = make_httpd(vhost=VHOST % database.directives, environment=clock.environment, mpm=mpm)
     httpd.script("env", ENVIRONMENT)
     httpd.page("page.html", "the page")
     httpd.page("open/page.shtml", 'open to <!--#echo var="REMOTE_USER" -->')

@@ -96,6 +96,7 @@ def test_sessions_go_on_where_that_is_said(httpd, database, clock, ada, make_vis
     try:
         clock.advance(TRUSTED + 1)
         assert ada.open(PAGE).text == "the page"
+        assert any("warn" in line for line in httpd.log.find("accounts-down")), "somebody must tell"
         httpd.refused(waiting.open(PAGE), "accounts-down")
         httpd.graceful()
         assert ada.open(PAGE).text == "the page"

@@ -359,6 +359,24 @@ START_TEST(disabled_at_the_last_moment)
 }
 END_TEST
 
+/* A message makes an account once: a replay does not bring back one that was removed. */
+START_TEST(a_launch_makes_an_account_once)
+{
+    es_acs_form_t form = scene_launch(NULL, (idp_response_t){ .attributes = KNOWN });
+    es_answer_t answer;
+    es_why_t why;
+
+    scene_site.idp_initiated = 1;
+    ck_assert_reason(scene_post(&answer, &report, &form, &why), ES_OK, why);
+    ck_assert(report.is_waiting && ledger_n_rows == 1);
+    assert_resume(ES_ACCOUNT_PENDING);
+    ledger_n_rows = 0;
+    scene_session_cookie = scene_binding_cookie = NULL;
+    ck_assert_reason(scene_post(&answer, &report, &form, &why), ES_REPLAYED, why);
+    ck_assert_int_eq(ledger_n_rows, 0);
+}
+END_TEST
+
 START_TEST(a_table_without_a_unique_key)
 {
     another_of_mine();
@@ -563,6 +581,7 @@ static void add_attackers(Suite *suite)
     tcase_add_test(races, a_unique_key_that_refuses_is_no_fault);
     tcase_add_test(races, a_row_is_bound_to_one_of_two);
     tcase_add_test(races, disabled_at_the_last_moment);
+    tcase_add_test(races, a_launch_makes_an_account_once);
     tcase_add_test(races, a_table_without_a_unique_key);
 }
 

@@ -60,12 +60,15 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_type_checker(mes_endpoint_type, NULL, NULL, APR_HOOK_REALLY_FIRST);
 
     /* Resume before every other access checker: the rules then see the user, and need to be judged only once. Judge
-     * and admit hear the rest of their own hook, so they stand before it. Sign-on comes when the rules need a user and
+     * and the two that admit hear the rest of their own hook, so they stand before it. Sign-on comes when the rules need a user and
      * there is none. All per configuration, as httpd's own: one verdict for requests that share a section. */
     ap_hook_check_access(mes_gate_resume, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_check_access_ex(mes_gate_judge, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
+    ap_hook_check_access_ex(mes_preflight_admit, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_check_access_ex(mes_endpoint_admit, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_check_authn(mes_gate_signon, NULL, NULL, APR_HOOK_MIDDLE, AP_AUTH_INTERNAL_PER_CONF);
+    /* The first hook behind authorization, whether httpd asked the rules or not. */
+    ap_hook_type_checker(mes_gate_pass, NULL, NULL, APR_HOOK_REALLY_FIRST);
     mes_authz_register(pool);
     mes_accountauthz_register(pool);
 
@@ -84,7 +87,9 @@ static void register_hooks(apr_pool_t *pool)
     /* A section in mod_status, which may be loaded before us, after us, or not at all. */
     APR_OPTIONAL_HOOK(ap, status_hook, mes_status_show, NULL, NULL, APR_HOOK_MIDDLE);
 
-    /* Looks at the mark only, so SetHandler cannot take an endpoint. */
+    /* A preflight reaches no handler by another method; for an endpoint the mark alone counts, so that SetHandler cannot
+     * take it. Both before any handler. */
+    ap_hook_handler(mes_preflight_hold, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_handler(mes_endpoint_handle, NULL, NULL, APR_HOOK_REALLY_FIRST);
 }
 

@@ -377,23 +377,33 @@ const char *es_codec_html(const char *in, apr_pool_t *pool)
     return text;
 }
 
-/* The length of the UTF-8 character at the start, 0 where there is none: JSON text must be UTF-8 (RFC 8259 section
- * 8.1), our input need not be. */
-static apr_size_t utf8_length(const char *in)
+/* The length of the UTF-8 character at the start, 0 where there is none. */
+static apr_size_t utf8_length(const unsigned char *in, apr_size_t most)
 {
     unsigned long character;
-    int len = UTF8_getc((const unsigned char *)in, (int)strnlen(in, 4), &character);
+    int len = UTF8_getc(in, most < 4 ? (int)most : 4, &character);
 
-    return len > 0 && character <= 0x10ffff ? (apr_size_t)len : 0;
+    return len > 0 && character <= 0x10ffff && (character < 0xd800 || character > 0xdfff) ? (apr_size_t)len : 0;
 }
 
+int es_codec_is_utf8(es_bytes_t in)
+{
+    apr_size_t at = 0, len = 1;
+
+    while (at < in.len && (len = utf8_length(in.data + at, in.len - at)) > 0) {
+        at += len;
+    }
+    return at == in.len;
+}
+
+/* JSON text must be UTF-8 (RFC 8259 section 8.1), our input need not be. */
 const char *es_codec_json(const char *in, apr_pool_t *pool)
 {
     char *text = apr_palloc(pool, strlen(in) * 6 + 3), *end = text;
 
     *end++ = '"';
     while (*in) {
-        apr_size_t len = utf8_length(in);
+        apr_size_t len = utf8_length((const unsigned char *)in, strnlen(in, 4));
 
         if (len == 0) {
             end += sprintf(end, "\\ufffd");

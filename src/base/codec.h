@@ -48,6 +48,9 @@ es_rv_t es_codec_form_slice(es_bytes_t *raw, es_bytes_t form, const char *name, 
 /* Escapes & < > " ' and drops control characters, for HTML text and quoted attributes. */
 const char *es_codec_html(const char *in, apr_pool_t *pool);
 
+/* Is all of it UTF-8 (RFC 3629: no surrogate, nothing overlong or above U+10FFFF)? */
+int es_codec_is_utf8(es_bytes_t in);
+
 /* A JSON string literal with its quotes (RFC 8259), control characters and < > & escaped as \u00XX, octets that are
  * not UTF-8 replaced by U+FFFD. */
 const char *es_codec_json(const char *in, apr_pool_t *pool);

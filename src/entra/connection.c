@@ -63,6 +63,7 @@ static es_rv_t make_paths(es_connection_t *made, const es_connection_conf_t *con
     made->logout_path = apr_pstrcat(pool, path, "/logout", NULL);
     made->metadata_path = apr_pstrcat(pool, path, "/metadata", NULL);
     made->session_path = apr_pstrcat(pool, path, "/session", NULL);
+    made->resend_path = apr_pstrcat(pool, path, "/resend", NULL);
     made->reply_path = apr_pstrcat(pool, path, "/acs", NULL);
     return ES_OK;
 }
@@ -192,8 +193,8 @@ static es_rv_t adopt(es_connection_t *made, const char *issuer, const es_metadat
 
 static es_rv_t make_page(es_connection_t *made, const char *text, es_why_t *why, apr_pool_t *pool)
 {
-    const char *const endpoints[] = { made->reply_path, made->login_path, made->logout_path, made->metadata_path,
-                                      made->session_path };
+    const char *const endpoints[] = { made->reply_path,    made->login_path,   made->logout_path,
+                                      made->metadata_path, made->session_path, made->resend_path };
     es_why_t cause = ES_WHY_INIT;
     es_url_t url;
     int i;
@@ -202,7 +203,7 @@ static es_rv_t make_page(es_connection_t *made, const char *text, es_why_t *why,
         es_url_has_dot_segment(url.path)) {
         return es_fail(why, ES_CONFIG_PATH, "default page \"%.200s\" is not a path, with or without query", text);
     }
-    for (i = 0; i < 5; i++) {
+    for (i = 0; i < (int)(sizeof endpoints / sizeof endpoints[0]); i++) {
         if (strcmp(endpoints[i], url.path) == 0) {
             return es_fail(why, ES_CONFIG_CLASH, "default page \"%.200s\" is an endpoint of this module", text);
         }
@@ -214,10 +215,11 @@ static es_rv_t make_page(es_connection_t *made, const char *text, es_why_t *why,
 /* The others cannot clash: they share a path and differ in their last segment. */
 static es_rv_t check_clash(const es_connection_t *made, es_why_t *why)
 {
-    const char *const others[] = { made->login_path, made->logout_path, made->metadata_path, made->session_path };
+    const char *const others[] = { made->login_path, made->logout_path, made->metadata_path, made->session_path,
+                                   made->resend_path };
     int i;
 
-    for (i = 0; i < 4; i++) {
+    for (i = 0; i < (int)(sizeof others / sizeof others[0]); i++) {
         if (strcmp(made->reply_path, others[i]) == 0) {
             return es_fail(why, ES_CONFIG_CLASH, "reply URL and %.200s have the same path",
                            strrchr(others[i], '/') + 1);

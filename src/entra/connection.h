@@ -33,8 +33,8 @@ typedef struct {
     const char *entity_id;
     const char *origin; /* https://host[:port] */
     const char *reply_url, *login_url, *logout_url, *metadata_url;
-    const char *reply_path, *login_path, *logout_path, *metadata_path,
-        *session_path; /* what a request is compared with */
+    const char *reply_path, *login_path, *logout_path, *metadata_path, *session_path,
+        *resend_path; /* what a request is compared with */
     const char *default_page;
     const char *session_cookie; /* __Host-entra-session-<tag> */
     const char *binding_cookie; /* __Host-entra-signin-<tag> */

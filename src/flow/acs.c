@@ -4,6 +4,7 @@
  * refused leaves no trace. Commit sets the two marks, then makes the session.
  */
 #include "flow/account.h"
+#include "flow/keep.h"
 #include "flow/raise.h"
 #include "flow/signon.h"
 #include "flow/subject.h"
@@ -279,11 +280,11 @@ static es_rv_t finish(es_answer_t *answer, es_signin_t *in, es_acs_report_t *rep
     if ((rv = admit(report, &key, in, flow, why)) != ES_OK) {
         return rv;
     }
-    answer->location = in->pending->landing;
+    answer->location = es_keep_landing(answer, flow, in->pending);
     in->binding.has_session = 1;
     in->binding.session = key;
-    es_binding_count(&in->binding, in->pending->landing, flow->now);
-    es_signon_set_cookie(answer, connection->session_cookie, cookie, ES_COOKIE_LAX, flow);
+    es_binding_count(&in->binding, in->pending->is_post ? in->pending->landing : answer->location, flow->now);
+    es_signon_set_cookie(answer, connection->session_cookie, cookie, flow->site->session_cookie, flow);
     es_signon_set_cookie(answer, connection->binding_cookie, es_binding_text(&in->binding, flow->pool), ES_COOKIE_NONE,
                          flow);
     return ES_OK;
@@ -305,7 +306,7 @@ static es_rv_t commit(es_answer_t *answer, es_signin_t *in, es_acs_report_t *rep
         return rv;
     }
     if (!added) {
-        answer->location = in->pending->landing;
+        answer->location = es_keep_landing(answer, flow, in->pending);
         report->user = NULL;
         return ES_OK;
     }
@@ -349,14 +350,14 @@ static es_rv_t end_by_status(es_answer_t *answer, es_acs_report_t *report, const
         explain(why, &report->error, flow->pool);
         return why->rv;
     }
-    answer->location = in->pending->landing;
+    answer->location = es_keep_landing(answer, flow, in->pending);
     if (in->pending->is_step_up) {
         explain(why, &report->error, flow->pool);
         es_fail(&report->noted, ES_STEP_UP_FAILED, "%.900s", why->text);
         return ES_OK;
     }
     es_fail(&report->noted, ES_SILENT_FAILED, "%.900s", why->text);
-    es_binding_count(&in->binding, es_signon_silent(in->pending->landing, flow->pool), flow->now);
+    es_binding_count(&in->binding, es_signon_silent(answer->location, flow->pool), flow->now);
     es_signon_set_cookie(answer, flow->site->connection->binding_cookie, es_binding_text(&in->binding, flow->pool),
                          ES_COOKIE_NONE, flow);
     return ES_OK;
@@ -453,7 +454,7 @@ es_rv_t es_acs_accept(es_answer_t *answer, es_acs_report_t *report, const es_flo
         return rv;
     }
     if (used) { /* Back or reload: the landing decides whether there is still a session */
-        answer->location = in.pending->landing;
+        answer->location = es_keep_landing(answer, flow, in.pending);
         return ES_OK;
     }
     if (es_pending_check_age(in.pending, in.expected.skew, flow->now, &aged) != ES_OK) {

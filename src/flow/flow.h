@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The order of things, one file per path: resume, signon, acs, logout. Only these files know the story, and they know
+ * The order of things, one file per path: resume, signon, acs, logout, resend. Only these files know the story, and they know
  * no detail: they get a request's facts and return what to answer. The glue acts.
  */
 #ifndef ES_FLOW_H
 #define ES_FLOW_H
 
+#include "base/cookie.h"
 #include "base/crypto.h"
 #include "base/es.h"
 #include "entra/aadsts.h"
 #include "entra/claims.h"
 #include "entra/connection.h"
 #include "policy/landing.h"
+#include "policy/repeat.h"
 #include "saml/query.h"
 #include "saml/request.h"
 #include "saml/signoff.h"
 #include "session/account.h"
+#include "session/kept.h"
 #include "session/session.h"
 #include "session/store.h"
 
@@ -36,6 +39,7 @@ typedef struct {
     int single_logout;                  /* a sign-out here goes on to Entra */
     int unsigned_logout;                /* a LogoutRequest needs no signature */
     const es_account_rules_t *accounts; /* NULL: any valid sign-in is good */
+    es_cookie_site_t session_cookie;    /* may another site's page bring it along? */
 } es_site_t;
 
 /* What one request brings. Lives on the stack of the hook that handles it. */
@@ -44,6 +48,7 @@ typedef struct {
     es_store_t *store;
     const es_seal_key_t *key;
     const char *cookies; /* the Cookie header, several joined by "; "; NULL where there is none */
+    const char *client;  /* the client's address, by which the store shares out what little room it has for strangers */
     apr_time_t now;
     apr_pool_t *pool;
     const es_site_t *const *others; /* whose sessions are good here too, at most ES_OTHERS_MAX and NULL; NULL: none */
@@ -57,6 +62,8 @@ typedef struct {
     const char *location; /* 303 to there; NULL: the reason's page */
     int n_cookies;
     const char *cookies[ES_ANSWER_COOKIES]; /* values of Set-Cookie headers */
+    es_rv_t noted;                          /* what the log shall know although nothing was refused; ES_OK: nothing */
+    const char *note;
 } es_answer_t;
 
 /* Finds the session of the request's cookie, judges it by the section's limits, and notes its use. No lock, nothing
@@ -75,10 +82,43 @@ es_rv_t es_resume_look(es_session_t *session, es_place_t *place, const es_flow_t
                        apr_interval_time_t idle, es_why_t *why);
 
 /* Starts a sign-on for a page: location = Entra, a binding cookie where the browser has none. `ask` NULL: the plain one.
- * A landing that is absent (NULL), refused or too long becomes the default page. A silent attempt that failed lately is
+ * A landing that is absent (NULL) or refused becomes the default page; one that is too long to travel is kept in the
+ * store, and becomes the default page where there is no room. A silent attempt that failed lately is
  * not made again: location = the page. ES_SESSION_LOOP: sessions are made but their cookie never comes back. */
 es_rv_t es_signon_start(es_answer_t *answer, const es_flow_t *flow, const es_request_ask_t *ask, const char *landing,
                         es_why_t *why);
+
+/* A posted form, judged: es_repeat_check_sender, es_repeat_make. */
+typedef struct {
+    es_kept_kind_t kind;
+    es_bytes_t body;
+} es_post_t;
+
+/* The same for a form: it is kept, and the sign-in ends where it is repeated. It was posted to the landing, which must be
+ * on our origin. ES_LANDING_REFUSED, ES_KEEP_FULL. */
+es_rv_t es_signon_start_post(es_answer_t *answer, const es_flow_t *flow, const es_request_ask_t *ask,
+                             const char *landing, const es_post_t *post, es_why_t *why);
+
+/* A form to be sent again. */
+typedef struct {
+    const char *action; /* path and query on our origin */
+    es_repeat_t form;
+    int asks; /* it may be another user's: only when this one says so */
+} es_resend_t;
+
+/* The form of an address that es_acs_accept led to, for the user of a session that was resumed. It is not kept any
+ * longer. ES_POST_LOST: it never was, is no longer, or somebody has it. ES_POST_FOREIGN: it is another browser's, or
+ * another user's. */
+es_rv_t es_resend_take(es_resend_t *resend, const es_flow_t *flow, const es_session_t *session, const char *id,
+                       es_why_t *why);
+
+/* For a page that was asked for without TLS, and is there with it: location = the page at the public address, with a
+ * binding cookie. A browser keeps that cookie only if it has TLS all the same, to somebody in
+ * front of us. `path`: of the request, with its query; what starts with no slash becomes the default page. */
+es_rv_t es_signon_move(es_answer_t *answer, const es_flow_t *flow, const char *path, es_why_t *why);
+
+/* Does the browser have TLS? Its cookies of ours say so, since they are sent no other way; without any nobody knows. */
+int es_signon_has_tls(const es_flow_t *flow);
 
 /* The POST at the reply URL. ES_OK: location = the page first asked for, or Entra again (restarted is then the reason,
  * else ES_OK), with its cookies. Anything else: refused, no session made.

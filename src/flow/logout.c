@@ -112,7 +112,7 @@ static es_rv_t ask_entra(const char **location, const es_flow_t *flow, const par
 
 static void erase(es_answer_t *answer, const es_flow_t *flow, const es_site_t *site)
 {
-    es_signon_set_cookie(answer, site->connection->session_cookie, "", ES_COOKIE_LAX, flow);
+    es_signon_set_cookie(answer, site->connection->session_cookie, "", site->session_cookie, flow);
 }
 
 es_rv_t es_logout_start(es_answer_t *answer, int *ended, const es_flow_t *flow, const char *landing, int asks,

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Path 1: no session. The pending sign-in travels sealed in RelayState, so nothing is kept here for a stranger; one
- * small cookie binds any number of them to the browser.
+ * Path 1: no session. The pending sign-in travels sealed in RelayState, so nothing is kept here for a stranger but what
+ * does not fit in there (flow/keep.h); one small cookie binds any number of them to the browser.
  */
 #include "flow/signon.h"
+#include "flow/keep.h"
 
 #include <apr_strings.h>
 
@@ -81,23 +82,40 @@ static void note_session(es_pending_t *pending, const es_flow_t *flow)
     pending->is_raising = is_found && flow->is_known;
 }
 
-/* The address at Entra. Where the page to return to makes it too long, in a signed request or with a long entity ID, the
- * default page takes its place. */
-static es_rv_t write_url(const char **url, const es_flow_t *flow, es_pending_t *pending, const es_request_ask_t *ask,
+/* A landing that does not fit. */
+static void put_landing_aside(es_answer_t *answer, const es_flow_t *flow, es_pending_t *pending)
+{
+    es_why_t why = ES_WHY_INIT;
+
+    if (pending->is_kept || es_keep_put(pending, flow, NULL, &why) != ES_OK) {
+        answer->noted = ES_LANDING_LOST;
+        answer->note = apr_pstrdup(flow->pool, why.text);
+        pending->landing = flow->site->connection->default_page;
+    }
+}
+
+/* Where the page to return to makes the address too long, in a signed request or with a long entity ID, it is kept here. A
+ * form's is kept with the form. */
+static es_rv_t write_url(es_answer_t *answer, const es_flow_t *flow, es_pending_t *pending, const es_request_ask_t *ask,
                          const es_request_id_t *id, es_why_t *why)
 {
-    const char *relay_state;
+    const char *relay_state, *url;
     es_rv_t rv;
 
     if ((rv = es_pending_seal(&relay_state, pending, flow->key, why, flow->pool)) != ES_OK ||
-        (rv = es_request_url(url, flow->site->request, ask, id, relay_state, flow->now, why, flow->pool)) != ES_OK) {
+        (rv = es_request_url(&url, flow->site->request, ask, id, relay_state, flow->now, why, flow->pool)) != ES_OK) {
         return rv;
     }
-    if (strlen(*url) <= ES_REQUEST_URL_MAX || strcmp(pending->landing, flow->site->connection->default_page) == 0) {
+    if (strlen(url) <= ES_REQUEST_URL_MAX || strcmp(pending->landing, flow->site->connection->default_page) == 0) {
+        answer->location = url;
         return ES_OK;
     }
-    pending->landing = flow->site->connection->default_page;
-    return write_url(url, flow, pending, ask, id, why);
+    if (pending->is_post) {
+        pending->landing = flow->site->connection->default_page;
+    } else {
+        put_landing_aside(answer, flow, pending);
+    }
+    return write_url(answer, flow, pending, ask, id, why);
 }
 
 static es_request_kind_t kind_of(const es_pending_t *pending)
@@ -110,7 +128,7 @@ static es_request_kind_t kind_of(const es_pending_t *pending)
 
 /* Everything but round, kind, landing and session is new. */
 static es_rv_t begin(es_answer_t *answer, const es_flow_t *flow, es_pending_t *pending, const char *hints,
-                     es_why_t *why)
+                     const es_post_t *post, es_why_t *why)
 {
     const es_connection_t *connection = flow->site->connection;
     const es_request_ask_t ask = { kind_of(pending), hints };
@@ -129,7 +147,13 @@ static es_rv_t begin(es_answer_t *answer, const es_flow_t *flow, es_pending_t *p
     memcpy(pending->request_id, request_id.octet, sizeof pending->request_id);
     es_binding_hash(pending->binding, &binding);
     pending->started = flow->now;
-    if ((rv = write_url(&answer->location, flow, pending, &ask, &request_id, why)) != ES_OK) {
+    if (post && (rv = es_keep_put(pending, flow, post, why)) != ES_OK) {
+        return rv;
+    }
+    if (strlen(pending->landing) > ES_LANDING_MAX) {
+        put_landing_aside(answer, flow, pending);
+    }
+    if ((rv = write_url(answer, flow, pending, &ask, &request_id, why)) != ES_OK) {
         return rv;
     }
     if (!known) {
@@ -144,23 +168,25 @@ const char *es_signon_silent(const char *landing, apr_pool_t *pool)
     return apr_pstrcat(pool, "silent ", landing, NULL);
 }
 
-static es_rv_t start(es_answer_t *answer, const es_flow_t *flow, const es_request_ask_t *ask, int is_step_up,
-                     const char *landing, es_why_t *why)
+/* What the paths to a sign-on differ in. */
+typedef struct {
+    const es_request_ask_t *ask;
+    int is_step_up;
+    const char *landing;   /* judged */
+    const es_post_t *post; /* NULL: there is none */
+} begun_t;
+
+static es_rv_t start(es_answer_t *answer, const es_flow_t *flow, const begun_t *begun, es_why_t *why)
 {
-    const es_connection_t *connection = flow->site->connection;
-    const es_request_kind_t kind = ask ? ask->kind : ES_REQUEST_PLAIN;
+    const es_request_kind_t kind = begun->ask ? begun->ask->kind : ES_REQUEST_PLAIN;
     es_pending_t pending = { .is_fresh = kind == ES_REQUEST_FRESH || kind == ES_REQUEST_MFA,
                              .is_passive = kind == ES_REQUEST_PASSIVE,
                              .is_mfa = kind == ES_REQUEST_MFA,
-                             .is_step_up = is_step_up };
-    es_why_t refused = ES_WHY_INIT;
+                             .is_step_up = begun->is_step_up,
+                             .landing = begun->landing };
     es_binding_t binding;
     int visits = 0;
 
-    if (!landing || es_landing_read_allowed(&pending.landing, landing, connection->origin, &flow->site->allow, &refused,
-                                            flow->pool) != ES_OK) {
-        pending.landing = connection->default_page;
-    }
     note_session(&pending, flow);
     if (es_signon_binding(&binding, flow, NULL)) {
         visits = es_binding_visits(&binding, pending.landing, flow->now);
@@ -174,19 +200,46 @@ static es_rv_t start(es_answer_t *answer, const es_flow_t *flow, const es_reques
         return es_fail(why, ES_SESSION_LOOP, "%d sessions made for %.200s within a minute, %s", visits, pending.landing,
                        pending.has_session ? "an old cookie comes in their place" : "none came back");
     }
-    return begin(answer, flow, &pending, ask ? ask->hints : NULL, why);
+    return begin(answer, flow, &pending, begun->ask ? begun->ask->hints : NULL, begun->post, why);
+}
+
+/* For the page that is asked for, or the default page. */
+static es_rv_t start_for(es_answer_t *answer, const es_flow_t *flow, begun_t *begun, const char *landing, es_why_t *why)
+{
+    const es_connection_t *connection = flow->site->connection;
+    es_why_t refused = ES_WHY_INIT;
+
+    if (!landing || es_landing_read_allowed(&begun->landing, landing, connection->origin, &flow->site->allow, &refused,
+                                            flow->pool) != ES_OK) {
+        begun->landing = connection->default_page;
+    }
+    return start(answer, flow, begun, why);
 }
 
 es_rv_t es_signon_start(es_answer_t *answer, const es_flow_t *flow, const es_request_ask_t *ask, const char *landing,
                         es_why_t *why)
 {
-    return start(answer, flow, ask, 0, landing, why);
+    begun_t begun = { .ask = ask };
+
+    return start_for(answer, flow, &begun, landing, why);
 }
 
 es_rv_t es_signon_step_up(es_answer_t *answer, const es_flow_t *flow, const es_request_ask_t *ask, const char *landing,
                           es_why_t *why)
 {
-    return start(answer, flow, ask, 1, landing, why);
+    begun_t begun = { .ask = ask, .is_step_up = 1 };
+
+    return start_for(answer, flow, &begun, landing, why);
+}
+
+es_rv_t es_signon_start_post(es_answer_t *answer, const es_flow_t *flow, const es_request_ask_t *ask,
+                             const char *landing, const es_post_t *post, es_why_t *why)
+{
+    begun_t begun = { .ask = ask, .post = post };
+    es_rv_t rv =
+        es_landing_read_allowed(&begun.landing, landing, flow->site->connection->origin, NULL, why, flow->pool);
+
+    return rv == ES_OK ? start(answer, flow, &begun, why) : rv;
 }
 
 es_rv_t es_signon_restart(es_answer_t *answer, const es_flow_t *flow, const es_pending_t *pending, es_why_t *why)
@@ -198,5 +251,31 @@ es_rv_t es_signon_restart(es_answer_t *answer, const es_flow_t *flow, const es_p
         return es_fail(why, ES_SIGNON_LOOP, "the sign-on for %.200s was started %d times", again.landing,
                        ES_PENDING_ROUNDS);
     }
-    return begin(answer, flow, &again, NULL, why);
+    return begin(answer, flow, &again, NULL, NULL, why);
+}
+
+int es_signon_has_tls(const es_flow_t *flow)
+{
+    const es_connection_t *connection = flow->site->connection;
+    const char *binding = flow->cookies, *session = flow->cookies;
+
+    return es_cookie_next(&binding, connection->binding_cookie, flow->pool) ||
+           es_cookie_next(&session, connection->session_cookie, flow->pool);
+}
+
+/* On our own origin whatever the path says, so that no gate is needed. */
+es_rv_t es_signon_move(es_answer_t *answer, const es_flow_t *flow, const char *path, es_why_t *why)
+{
+    const es_connection_t *connection = flow->site->connection;
+    es_binding_t binding;
+    es_rv_t rv = es_binding_make(&binding, why);
+
+    if (rv != ES_OK) {
+        return rv;
+    }
+    answer->location =
+        apr_pstrcat(flow->pool, connection->origin, *path == '/' ? path : connection->default_page, NULL);
+    es_signon_set_cookie(answer, connection->binding_cookie, es_binding_text(&binding, flow->pool), ES_COOKIE_NONE,
+                         flow);
+    return ES_OK;
 }

@@ -96,12 +96,19 @@ static es_rv_t take(buffer_t *buffer, int *done, apr_bucket_brigade *brigade, es
 
 es_rv_t mes_body_read(es_bytes_t *body, request_rec *r, apr_size_t limit, es_why_t *why)
 {
+    es_rv_t rv = check_type(r, why);
+
+    return rv == ES_OK ? mes_body_read_any(body, r, limit, why) : rv;
+}
+
+es_rv_t mes_body_read_any(es_bytes_t *body, request_rec *r, apr_size_t limit, es_why_t *why)
+{
     buffer_t buffer = { apr_palloc(r->pool, CHUNK), 0, CHUNK, limit, r->pool };
     apr_bucket_brigade *brigade;
     int done = 0;
     es_rv_t rv;
 
-    if ((rv = check_type(r, why)) != ES_OK || (rv = check_length(r, limit, why)) != ES_OK) {
+    if ((rv = check_length(r, limit, why)) != ES_OK) {
         return rv;
     }
     brigade = apr_brigade_create(r->pool, r->connection->bucket_alloc);

@@ -14,6 +14,7 @@ static const char *const when_full[] = { "evict", "refuse", NULL };
 static const char *const accounts[] = { "off", "existing", "jit", "waiting-room", NULL };
 static const char *const when_down[] = { "refuse", "trust", NULL };
 static const char *const off_on[] = { "Off", "On", NULL };
+static const char *const session_cookie[] = { "Lax", "None", NULL };
 static const char *const unauthenticated[] = { "auto", "redirect", "401", NULL };
 static const char *const step_up[] = { "Off", "Fresh", "MFA", NULL };
 
@@ -81,6 +82,9 @@ static const char *set_location(cmd_parms *cmd, void *location, int argc, char *
     if (row->slot == MES_LIFETIME && value->number > server->keep) {
         server->keep = value->number;
     }
+    if (row->slot == MES_PRESERVE_POST && (!server->largest_post || value->number > server->largest_post->number)) {
+        server->largest_post = value;
+    }
     return NULL;
 }
 
@@ -145,6 +149,8 @@ const command_rec mes_directives[] = {
            .slot = MES_PAGE_TEMPLATE),
     SERVER("EntraSAMLSessionsPerUser", "NUMBER, 0 to 1000: how many sessions one user may have, 0 for any number",
            .kind = MES_KIND_NUMBER, .slot = MES_SESSIONS_PER_USER, .min = 0, .max = 1000, .fallback = 0),
+    SERVER("EntraSAMLSessionCookie", "Lax or None: SameSite of the session cookie", .kind = MES_KIND_CHOICE,
+           .slot = MES_SESSION_COOKIE, .choices = session_cookie, .fallback = ES_COOKIE_LAX),
     SERVER("EntraSAMLSingleLogout", "on or off: a sign-out here goes on to Entra", .kind = MES_KIND_CHOICE,
            .slot = MES_SINGLE_LOGOUT, .choices = off_on, .fallback = 1),
     SERVER("EntraSAMLUnsignedLogout", "on or off: Entra's sign-out messages need no signature", .kind = MES_KIND_CHOICE,
@@ -184,6 +190,8 @@ const command_rec mes_directives[] = {
                 .slot = MES_SHARED_MEMORY, .min = MIB(2), .max = GIB(64), .fallback = MIB(32)),
     MAIN_SERVER("EntraSAMLWhenFull", "evict or refuse: what becomes of a sign-in when live sessions fill the memory",
                 .kind = MES_KIND_CHOICE, .slot = MES_WHEN_FULL, .choices = when_full, .fallback = MES_WHEN_FULL_EVICT),
+    MAIN_SERVER("EntraSAMLPreserveMemory", "SIZE, 64K to 64M: room for what browsers send before they sign in",
+                .kind = MES_KIND_SIZE, .slot = MES_PRESERVE_MEMORY, .min = KIB(64), .max = MIB(64), .fallback = 0),
     LOCATION("EntraSAMLSessionLifetime", "TIME, 1s to 30d: how long after the sign-in a session is good here",
              .kind = MES_KIND_TIME, .slot = MES_LIFETIME, .min = SECONDS(1), .max = HOURS(720), .fallback = HOURS(8)),
     LOCATION("EntraSAMLSessionIdle", "TIME, 1s to 30d: how long a session may go unused", .kind = MES_KIND_TIME,
@@ -191,9 +199,14 @@ const command_rec mes_directives[] = {
     LOCATION("EntraSAMLFreshSignIn", "TIME, 1min to 30d, or Off: how long ago the user may have signed in at Entra",
              .kind = MES_KIND_TIME_OR_OFF, .slot = MES_FRESH_SIGN_IN, .min = SECONDS(60), .max = HOURS(720),
              .fallback = 0),
-    LOCATION("EntraSAMLUnauthenticated", "auto, redirect or 401: what a request without a session gets",
-             .kind = MES_KIND_CHOICE, .slot = MES_UNAUTHENTICATED, .choices = unauthenticated,
+    LOCATION("EntraSAMLUnauthenticated",
+             "auto, redirect or 401, and perhaps \"expr=EXPRESSION\": what a request without a session gets",
+             .kind = MES_KIND_CONDITIONAL, .slot = MES_UNAUTHENTICATED, .choices = unauthenticated,
              .fallback = MES_UNAUTHENTICATED_AUTO),
+    LOCATION("EntraSAMLPreservePost", "SIZE, 1K to 1M, or Off: the largest form kept while its sender signs in",
+             .kind = MES_KIND_SIZE_OR_OFF, .slot = MES_PRESERVE_POST, .min = KIB(1), .max = MIB(1), .fallback = 0),
+    LOCATION("EntraSAMLPreflight", "On or Off: a CORS preflight passes without a session", .kind = MES_KIND_CHOICE,
+             .slot = MES_PREFLIGHT, .choices = off_on, .fallback = 0),
     LOCATION("EntraSAMLStepUp", "Off, Fresh or MFA: the sign-in that a user gets once whom the rules deny",
              .kind = MES_KIND_CHOICE, .slot = MES_STEP_UP, .choices = step_up, .fallback = MES_STEP_UP_OFF),
     EXPORT("EntraSAMLEnvPrefix", MES_SAY_PREFIX, "TEXT: what the variables of claims begin with"),
@@ -211,6 +224,7 @@ const command_rec mes_directives[] = {
                      "also claim NAME:VALUE or NAME~REGEX, entra-mfa, entra-authn-age TIME"),
     AP_INIT_RAW_ARGS("AuthMerging", mes_watch_merging, NULL, OR_AUTHCFG, "Off, And or Or"),
     AP_INIT_RAW_ARGS("ServerName", mes_watch_server_name, NULL, RSRC_CONF, "the default of EntraSAMLBaseURL"),
+    AP_INIT_RAW_ARGS("SSLEngine", mes_watch_ssl_engine, NULL, RSRC_CONF, "whether there is TLS"),
     { NULL }
 };
 

@@ -31,11 +31,11 @@ static mes_endpoint_t find(const mes_site_t *site, const char *path)
     const struct {
         const char *path;
         mes_endpoint_t endpoint;
-    } endpoints[] = { { connection->reply_path, MES_ENDPOINT_ACS },
-                      { connection->login_path, MES_ENDPOINT_LOGIN },
-                      { connection->logout_path, MES_ENDPOINT_LOGOUT },
-                      { connection->metadata_path, MES_ENDPOINT_METADATA },
-                      { connection->session_path, MES_ENDPOINT_SESSION } };
+    } endpoints[] = {
+        { connection->reply_path, MES_ENDPOINT_ACS },       { connection->login_path, MES_ENDPOINT_LOGIN },
+        { connection->logout_path, MES_ENDPOINT_LOGOUT },   { connection->metadata_path, MES_ENDPOINT_METADATA },
+        { connection->session_path, MES_ENDPOINT_SESSION }, { connection->resend_path, MES_ENDPOINT_RESEND }
+    };
     apr_size_t i;
 
     for (i = 0; i < sizeof endpoints / sizeof endpoints[0]; i++) {
@@ -114,6 +114,14 @@ int mes_endpoint_handle(request_rec *r)
         es_fail(&why, ES_METADATA_PENDING, "%.300s can do nothing before there is metadata", r->uri);
         return mes_io_refuse(r, site, &why, MES_OFFER_NONE);
     }
+    /* Neither can see the browser's cookies where they do not come along. */
+    if (endpoint == MES_ENDPOINT_LOGIN || endpoint == MES_ENDPOINT_LOGOUT) {
+        const int moved = mes_plain_move(r, site);
+
+        if (moved != DECLINED) {
+            return moved;
+        }
+    }
     switch (endpoint) {
     case MES_ENDPOINT_ACS:
         return mes_serve_acs(r, site);
@@ -125,6 +133,8 @@ int mes_endpoint_handle(request_rec *r)
         return mes_serve_metadata(r, site);
     case MES_ENDPOINT_SESSION:
         return mes_tell_serve(r, site);
+    case MES_ENDPOINT_RESEND:
+        return mes_resend_serve(r, site);
     case MES_ENDPOINT_NONE:
         break;
     }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The sections' gate: who is it (resume), does httpd's authorization let him in (judge), and when that needs a user and
- * there is none, the way to Entra (signon). Nothing here ever grants access: resume only names the user, judge passes
- * on what httpd's own providers say, signon never returns OK.
+ * there is none, the way to Entra (signon). Whom httpd lets past without asking is asked for (pass). Nothing here ever
+ * grants access: resume only names the user, judge and pass go by what httpd's own providers say, signon never returns OK.
  */
 #include "httpd/mes.h"
 
@@ -125,9 +125,60 @@ int mes_gate_judge(request_rec *r)
     return request->is_waiting ? refuse_account(r, mes_request_site(r), request) : verdict;
 }
 
-int mes_gate_redirects(const request_rec *r, es_visitor_t visitor)
+/* What httpd took over for this request: had it passed the rules? See mes_request_session. */
+static int has_passed(const request_rec *r)
 {
-    switch (mes_request_location(r)->value[MES_UNAUTHENTICATED].number) {
+    const mes_request_t *request = NULL;
+
+    while (r && !(request && request->is_resumed)) {
+        if (r->prev && r->prev->per_dir_config == r->per_dir_config) {
+            r = r->prev;
+        } else {
+            r = r->main && r->main->per_dir_config == r->per_dir_config ? r->main : NULL;
+        }
+        request = r ? mes_request_find(r) : NULL;
+    }
+    return request && request->is_passed;
+}
+
+/* httpd asks no rules where the request that led here has the same configuration, and takes no notice of what they said to
+ * that one, or whether they were asked at all: the ErrorDocument of a 401, or of an address that was refused before it came
+ * to rules, would be shown to anybody although it is protected. Then they are asked here. */
+int mes_gate_pass(request_rec *r)
+{
+    mes_request_t *request = mes_request_find(r);
+    int verdict;
+
+    if (request && request->is_resumed) {
+        request->is_passed = 1;
+        return DECLINED;
+    }
+    if ((!r->prev && !r->main) || !mes_request_is_ours(r) || has_passed(r)) {
+        return DECLINED;
+    }
+    verdict = ap_run_access_checker(r); /* resume is part of it */
+    if (verdict == OK) {
+        verdict = ap_run_access_checker_ex(r);
+    }
+    if (verdict != OK) {
+        return verdict == DECLINED ? HTTP_UNAUTHORIZED : verdict;
+    }
+    mes_request_get(r)->is_passed = 1;
+    return DECLINED;
+}
+
+/* Entra shows nothing in a frame: there a link leads out of it. */
+static int is_framed(const request_rec *r, es_visitor_t visitor)
+{
+    return visitor == ES_VISITOR_NAVIGATION && mes_request_is_framed(r);
+}
+
+int mes_gate_redirects(request_rec *r, es_visitor_t visitor)
+{
+    if (is_framed(r, visitor)) {
+        return 0;
+    }
+    switch (mes_condition_choose(&mes_request_location(r)->value[MES_UNAUTHENTICATED], r)) {
     case MES_UNAUTHENTICATED_REDIRECT:
         return r->method_number == M_GET;
     case MES_UNAUTHENTICATED_401:
@@ -139,11 +190,15 @@ int mes_gate_redirects(const request_rec *r, es_visitor_t visitor)
 
 static int start_signon(request_rec *r, const mes_site_t *site, const mes_request_t *request)
 {
+    const int moved = mes_plain_move(r, site);
     const es_request_ask_t ask = { .kind = mes_request_wants_fresh(r) ? ES_REQUEST_FRESH : ES_REQUEST_PLAIN };
     es_answer_t answer = { NULL };
     es_why_t why = ES_WHY_INIT;
     es_flow_t flow;
 
+    if (moved != DECLINED) {
+        return moved;
+    }
     mes_request_flow(&flow, r, site);
     flow.is_known = request->resumed == ES_OK || request->resumed == ES_SESSION_STALE;
     if (es_signon_start(&answer, &flow, &ask, mes_request_landing(r), &why) != ES_OK) {
@@ -188,11 +243,17 @@ int mes_gate_signon(request_rec *r)
         return mes_denial_answer(r, request);
     }
     visitor = mes_request_visitor(r);
+    if (mes_preserve_applies(r, visitor)) {
+        return mes_preserve_start(r, site, request);
+    }
     if (mes_gate_redirects(r, visitor)) {
         return start_signon(r, site, request);
     }
     if (visitor == ES_VISITOR_FORM) {
         es_fail(&why, ES_FORM_WITHOUT_SESSION, "%s", request->cause ? request->cause : "the rules ask to sign in anew");
+    } else if (is_framed(r, visitor)) {
+        es_fail(&why, ES_FRAME_WITHOUT_SESSION, "%s",
+                request->cause ? request->cause : "the rules ask to sign in anew");
     } else if (request->resumed != ES_OK) {
         es_fail(&why, request->resumed, "%s", request->cause);
     } else {

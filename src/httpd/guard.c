@@ -239,11 +239,28 @@ static apr_status_t filter(ap_filter_t *f, apr_bucket_brigade *brigade)
     return ap_pass_brigade(f->next, brigade);
 }
 
+/* What Cache-Control says mod_cache may be told not to heed (CacheStorePrivate, CacheStoreNoStore), and its quick handler then
+ * serves the page to anybody: it does not get to see it. Its filter is behind this one, wherever it was put. */
+static apr_status_t filter_first(ap_filter_t *f, apr_bucket_brigade *brigade)
+{
+    ap_filter_t *next = f->next;
+
+    while (next) {
+        ap_filter_t *saves = next;
+
+        next = next->next;
+        if (strncmp(saves->frec->name, "cache_save", 10) == 0) {
+            ap_remove_output_filter(saves);
+        }
+    }
+    return filter(f, brigade);
+}
+
 /* Twice: before everything, since a CACHE filter may be set anywhere (CacheQuickHandler off), and after mod_headers and
  * mod_expires but before CACHE_SAVE, which mod_cache's quick handler has put at AP_FTYPE_CONTENT_SET + 1. */
 void mes_guard_register(void)
 {
-    first_filter = ap_register_output_filter("ENTRA_SAML_FIRST", filter, NULL, AP_FTYPE_RESOURCE - 1);
+    first_filter = ap_register_output_filter("ENTRA_SAML_FIRST", filter_first, NULL, AP_FTYPE_RESOURCE - 1);
     last_filter = ap_register_output_filter("ENTRA_SAML", filter, NULL, AP_FTYPE_CONTENT_SET);
 }
 

@@ -159,6 +159,9 @@ void mes_io_set_cookies(request_rec *r, const es_answer_t *answer)
 
 int mes_io_redirect(request_rec *r, const es_answer_t *answer)
 {
+    if (answer->noted != ES_OK) {
+        mes_io_log(r, answer->noted, answer->note);
+    }
     mark_own(r);
     mes_io_set_cookies(r, answer);
     apr_table_setn(r->headers_out, "Location", answer->location);
@@ -192,12 +195,19 @@ static int send_body(request_rec *r, int status, const char *type, const char *b
     return DONE;
 }
 
-/* Origin or Referer must stay what they are within the site: logout looks at them. */
+/* Origin or Referer must stay what they are within the site: logout looks at them, and so may whoever gets a form. What may
+ * stand in anybody's frame must not look like the site: a click there is not one of the site's own. */
+static int send_page_with(request_rec *r, const mes_site_t *site, int status, const mes_page_t *page,
+                          const char *policy)
+{
+    apr_table_setn(r->err_headers_out, "Content-Security-Policy", policy);
+    apr_table_setn(r->err_headers_out, "Referrer-Policy", page->is_framed ? "no-referrer" : "same-origin");
+    return send_body(r, status, "text/html; charset=utf-8", mes_pages_make(page, site, r->pool));
+}
+
 static int send_page(request_rec *r, const mes_site_t *site, int status, const mes_page_t *page)
 {
-    apr_table_setn(r->err_headers_out, "Content-Security-Policy", site->policy);
-    apr_table_setn(r->err_headers_out, "Referrer-Policy", "same-origin");
-    return send_body(r, status, "text/html; charset=utf-8", mes_pages_make(page, site, r->pool));
+    return send_page_with(r, site, status, page, page->is_framed ? site->framed_policy : site->policy);
 }
 
 /* Where a sign-in that is enough here begins. */
@@ -241,6 +251,13 @@ static int leave_to_error_document(request_rec *r, int status, const es_reason_t
     return status;
 }
 
+/* Only a page that offers a sign-in, and nothing but a link to it. */
+static int is_framed(const request_rec *r, mes_offer_t offer)
+{
+    return (offer == MES_OFFER_SIGN_IN || offer == MES_OFFER_SIGN_IN_ANEW || offer == MES_OFFER_SIGN_IN_MFA) &&
+           mes_request_is_framed(r);
+}
+
 static int refuse(request_rec *r, const mes_site_t *site, const es_why_t *why, mes_offer_t offer,
                   const es_aadsts_t *error)
 {
@@ -266,7 +283,9 @@ static int refuse(request_rec *r, const mes_site_t *site, const es_why_t *why, m
     page.reason = reason->code;
     page.remedy = reason->remedy;
     page.reference = reference;
-    page.action = mes_pages_action(offer, r->method_number == M_GET ? mes_request_landing(r) : NULL, site, r->pool);
+    page.is_framed = is_framed(r, offer);
+    page.action = mes_pages_action(offer, r->method_number == M_GET ? mes_request_landing(r) : NULL, page.is_framed,
+                                   site, r->pool);
     page.time = r->request_time;
     if (error) {
         page.error = error;
@@ -312,7 +331,7 @@ int mes_io_signed_out(request_rec *r, const mes_site_t *site, int is_all)
         .reason = "",
         .remedy = "",
         .reference = "",
-        .action = mes_pages_action(MES_OFFER_SIGN_IN, NULL, site, r->pool),
+        .action = mes_pages_action(MES_OFFER_SIGN_IN, NULL, 0, site, r->pool),
         .time = r->request_time,
     };
 
@@ -323,4 +342,9 @@ int mes_io_metadata(request_rec *r, const mes_site_t *site)
 {
     apr_table_setn(r->err_headers_out, "Content-Disposition", "inline; filename=\"entra-saml-metadata.xml\"");
     return send_body(r, HTTP_OK, "application/samlmetadata+xml", site->metadata);
+}
+
+int mes_io_resend(request_rec *r, const mes_site_t *site, const mes_page_t *page)
+{
+    return send_page_with(r, site, HTTP_OK, page, site->resend_policy);
 }

@@ -240,19 +240,53 @@ static int judge_scopes(server_rec *main_server, const mes_refresh_t *refresh)
     return faults;
 }
 
-int mes_judge_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server)
-{
-    mes_server_t *main_conf = mes_conf_server(main_server);
-    mes_state_t *state = apr_pcalloc(pconf, sizeof *state);
-    const server_rec *s;
-    int sites = 0, faults = 0;
+/* What a form takes besides its own octets: its address, and what we put to it. */
+#define POST_OVERHEAD (9 * 1024)
 
-    (void)plog;
-    state->names = mes_export_names(pconf);
-    state->databases = apr_array_make(pconf, 1, sizeof(mes_database_t *));
-    state->refresh = apr_pcalloc(pconf, sizeof *state->refresh);
-    state->refresh->sources = apr_array_make(pconf, 4, sizeof(mes_source_t *));
-    state->refresh->state = state;
+/* The ring within the shared memory, the forms of any host within the ring. */
+static es_rv_t check_preserve(const ap_directive_t **at, const mes_server_t *conf, const mes_server_t *main_conf,
+                              es_why_t *why)
+{
+    const mes_value_t *memory = &main_conf->value[MES_PRESERVE_MEMORY], *post = conf->largest_post;
+    apr_size_t ring;
+    es_rv_t rv =
+        es_shm_ring(&ring, (apr_size_t)main_conf->value[MES_SHARED_MEMORY].number, (apr_size_t)memory->number, why);
+
+    *at = rv == ES_OK && post ? post->at : memory->at;
+    if (rv == ES_OK && post && post->number > 0 && (apr_size_t)(post->number + POST_OVERHEAD) > es_ring_largest(ring)) {
+        return es_fail(why, ES_CONFIG_PRESERVE,
+                       "a form of %" APR_INT64_T_FMT " octets does not fit into a quarter of the %" APR_SIZE_T_FMT
+                       " for what is preserved",
+                       post->number, ring);
+    }
+    return rv;
+}
+
+/* The memory, and what of it is for forms. */
+static int judge_memory(server_rec *main_server)
+{
+    const mes_server_t *main_conf = mes_conf_server(main_server);
+    const ap_directive_t *at = main_conf->value[MES_SHARED_MEMORY].at;
+    const server_rec *s = main_server;
+    es_why_t why = ES_WHY_INIT;
+    es_rv_t rv = check_memory(&main_conf->value[MES_SHARED_MEMORY], &why);
+
+    for (; s && rv == ES_OK; s = s->next) {
+        rv = check_preserve(&at, mes_conf_server(s), main_conf, &why);
+    }
+    if (rv != ES_OK) {
+        mes_io_config_error(&why, at);
+    }
+    return rv != ES_OK;
+}
+
+/* Each host for itself. */
+static int judge_hosts(server_rec *main_server, mes_state_t *state, apr_pool_t *pconf)
+{
+    const mes_server_t *main_conf = mes_conf_server(main_server);
+    const server_rec *s;
+    int faults = 0;
+
     for (s = main_server; s; s = s->next) {
         mes_server_t *conf = mes_conf_server(s);
         const ap_directive_t *at = NULL;
@@ -267,31 +301,59 @@ int mes_judge_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
         } else if (make_first_site(conf, state, main_server, &why, pconf) != ES_OK) {
             at = find_blamed(conf, why.rv);
         }
-        sites += has_entra(conf);
         if (why.rv != ES_OK) {
             mes_io_config_error(&why, at);
             faults++;
         }
     }
-    if (faults == 0) {
-        faults += judge_scopes(main_server, state->refresh);
-    }
+    return faults;
+}
+
+/* Sections of the main server hold in every virtual host; those without a site refuse at run time. */
+static int judge_sections(server_rec *main_server, int has_sites)
+{
+    const server_rec *s;
+    int faults = 0;
+
     for (s = main_server; s; s = s->next) {
         const mes_server_t *conf = mes_conf_server(s);
 
-        /* Sections of the main server hold in every virtual host; those without a site refuse at run time. */
-        faults += mes_sections_judge(conf, s == main_server ? sites > 0 : has_entra(conf));
+        faults += mes_sections_judge(conf, s == main_server ? has_sites : has_entra(conf));
     }
-    faults += mes_names_judge(main_server, pconf, ptemp);
-    if (sites > 0) {
-        es_why_t why = ES_WHY_INIT;
+    return faults;
+}
 
+static int has_sites(const server_rec *s)
+{
+    while (s && !has_entra(mes_conf_server(s))) {
+        s = s->next;
+    }
+    return s != NULL;
+}
+
+int mes_judge_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server)
+{
+    mes_state_t *state = apr_pcalloc(pconf, sizeof *state);
+    const int is_used = has_sites(main_server);
+    int faults;
+
+    (void)plog;
+    state->names = mes_export_names(pconf);
+    state->databases = apr_array_make(pconf, 1, sizeof(mes_database_t *));
+    state->refresh = apr_pcalloc(pconf, sizeof *state->refresh);
+    state->refresh->sources = apr_array_make(pconf, 4, sizeof(mes_source_t *));
+    state->refresh->state = state;
+    faults = judge_hosts(main_server, state, pconf);
+    if (faults == 0) {
+        faults += judge_scopes(main_server, state->refresh);
+    }
+    faults += judge_sections(main_server, is_used);
+    mes_plain_judge(main_server, pconf);
+    faults += mes_names_judge(main_server, pconf, ptemp);
+    if (is_used) {
         mes_names_collect(state, main_server, pconf);
-        if (check_memory(&main_conf->value[MES_SHARED_MEMORY], &why) != ES_OK) {
-            mes_io_config_error(&why, main_conf->value[MES_SHARED_MEMORY].at);
-            faults++;
-        }
-        main_conf->state = state;
+        faults += judge_memory(main_server);
+        mes_conf_server(main_server)->state = state;
     }
     return faults ? HTTP_INTERNAL_SERVER_ERROR : OK;
 }

@@ -36,8 +36,10 @@ static int is_meant(const request_rec *r, const mes_site_t *site)
     if (r->method_number == M_POST && fetch_site) {
         return strcmp(fetch_site, "same-origin") == 0 || strcmp(fetch_site, "none") == 0;
     }
-    if (r->method_number == M_POST) {
-        return !origin || is_on_origin(origin, site, r->pool);
+    /* Another site's form brings no session cookie along, unless it is told to: only then must who does not say where he
+     * comes from be taken for another site's. */
+    if (r->method_number == M_POST && !origin && site->flow.session_cookie == ES_COOKIE_LAX) {
+        return 1;
     }
     if (is_harmless(r)) {
         return 0;

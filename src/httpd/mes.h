@@ -60,6 +60,7 @@ typedef enum {
     MES_RESPONSE_LIMIT,
     MES_PAGE_TEMPLATE,
     MES_SESSIONS_PER_USER,
+    MES_SESSION_COOKIE,
     MES_SINGLE_LOGOUT,
     MES_UNSIGNED_LOGOUT,
     MES_SIGNING,
@@ -79,6 +80,7 @@ typedef enum {
     MES_STATE_DIRECTORY,
     MES_SHARED_MEMORY,
     MES_WHEN_FULL,
+    MES_PRESERVE_MEMORY,
     MES_SERVER_SLOTS
 } mes_server_slot_t;
 typedef enum {
@@ -86,6 +88,8 @@ typedef enum {
     MES_IDLE,
     MES_FRESH_SIGN_IN,
     MES_UNAUTHENTICATED,
+    MES_PRESERVE_POST,
+    MES_PREFLIGHT,
     MES_STEP_UP,
     MES_LOCATION_SLOTS
 } mes_location_slot_t;
@@ -102,6 +106,8 @@ typedef struct {
     const char *text;               /* of one argument */
     apr_int64_t number;             /* of a time (microseconds), a size (octets), a choice (index), a number */
     const apr_array_header_t *list; /* of const char *, of several arguments; NULL where there are none */
+    /* Of a choice under conditions: the lines that have one, for condition.c. */
+    const apr_array_header_t *conditions;
 } mes_value_t;
 
 /* What a section gives to the application: plan.h. */
@@ -129,6 +135,9 @@ typedef struct mes_refresh_t mes_refresh_t;
 typedef struct mes_database_t mes_database_t;
 typedef struct mes_lines_t mes_lines_t;
 
+/* What SSLEngine says: TLS for whoever comes, or not. */
+typedef enum { MES_TLS_UNSAID, MES_TLS_OFF, MES_TLS_ON } mes_tls_t;
+
 /* The main server or a virtual host. */
 typedef struct {
     mes_value_t value[MES_SERVER_SLOTS];
@@ -136,6 +145,8 @@ typedef struct {
     apr_array_header_t *parts;    /* of mes_part_t *: those sections that say what is exported (plan.h) */
     const char *host;             /* ServerName as written: its host, and its port or 0 */
     int port;
+    const mes_value_t *largest_post; /* of EntraSAMLPreservePost of any section */
+    mes_tls_t tls;
     apr_interval_time_t keep;                            /* the longest EntraSAMLSessionLifetime of any section */
     const es_pair_t *const *signing, *const *decryption; /* made by judge; NULL where there are none */
     /* Made by judge; NULL where nothing says where metadata comes from. */
@@ -147,6 +158,8 @@ typedef struct {
     apr_array_header_t *from;     /* of const mes_server_t *: the hosts of EntraSAMLSessionsFrom; NULL: not said */
     mes_state_t *state;           /* of the main server: what all sites share, NULL when there is no site */
     const es_fold_set_t *inbound; /* request headers that nobody may send; NULL: there are none */
+    /* Of const server_rec *: all hosts that have a site with this one's public address, itself among them. */
+    const apr_array_header_t *alike;
 } mes_server_t;
 
 extern const command_rec mes_directives[];
@@ -165,6 +178,12 @@ const es_group_t *mes_conf_groups(int *n_groups, const mes_value_t *value, apr_p
 /* What a directive's function returns to httpd, which puts file and line before it. */
 const char *mes_conf_error(const cmd_parms *cmd, const es_why_t *why);
 
+/* A choice under conditions: a further line of the directive, "expr=EXPRESSION" (ES_CONFIG_VALUE); and which of its lines
+ * holds for a request: the first whose expression is true, else the one without. */
+es_rv_t mes_condition_add(mes_value_t *value, apr_int64_t choice, const char *text, const cmd_parms *cmd,
+                          es_why_t *why);
+apr_int64_t mes_condition_choose(const mes_value_t *value, request_rec *r);
+
 /* The lines that say what is exported: one setter, which finds this in cmd->info. */
 typedef enum {
     MES_SAY_PREFIX,
@@ -182,6 +201,7 @@ const char *mes_watch_auth_type(cmd_parms *cmd, void *location, const char *args
 const char *mes_watch_require(cmd_parms *cmd, void *location, const char *args);
 const char *mes_watch_merging(cmd_parms *cmd, void *location, const char *args);
 const char *mes_watch_server_name(cmd_parms *cmd, void *location, const char *args);
+const char *mes_watch_ssl_engine(cmd_parms *cmd, void *location, const char *args);
 
 /* ---- configuration as judged: judge.c, site.c, sections.c, agree.c, pairs.c, state.c, segment.c ---------------------------------------------------- */
 
@@ -213,7 +233,8 @@ struct mes_site_t {
     const char *metadata;                     /* ours, as XML */
     const char *template;                     /* the server's */
     const apr_array_header_t *from;           /* the server's */
-    const char *policy;
+    const char *policy, *resend_policy,
+        *framed_policy; /* of pages: of the one that sends a form again, of that in a frame */
     apr_size_t response_limit;
 };
 
@@ -291,10 +312,18 @@ void mes_adopt_begin(apr_pool_t *pchild, server_rec *main_server);
 /* A response was signed by a key that the host's metadata does not have. Any thread. */
 void mes_refresh_ask(const mes_server_t *conf, apr_time_t now);
 
+/* Octets of the shared memory, and of the ring in it; 0: the default for that memory. */
+typedef struct {
+    apr_size_t all, ring;
+} mes_sizes_t;
+
 /* The segment file in the folder, mapped. `process` outlives configurations: the descriptor that holds the lock lives
  * there. *note = a sentence for the log about what had to be done, NULL when nothing. ES_CONFIG_STATE. */
-es_rv_t mes_segment_open(es_shm_t **segment, const char **note, const mes_folder_t *folder, apr_size_t size,
+es_rv_t mes_segment_open(es_shm_t **segment, const char **note, const mes_folder_t *folder, const mes_sizes_t *wanted,
                          apr_pool_t *process, es_why_t *why, apr_pool_t *pconf);
+
+/* Which hosts have one public address; after all sites are made. */
+void mes_plain_judge(server_rec *main_server, apr_pool_t *pconf);
 
 /* ---- a request: request.c ------------------------------------------------------------------------------------ */
 
@@ -304,7 +333,8 @@ typedef enum {
     MES_ENDPOINT_LOGIN,
     MES_ENDPOINT_LOGOUT,
     MES_ENDPOINT_METADATA,
-    MES_ENDPOINT_SESSION
+    MES_ENDPOINT_SESSION,
+    MES_ENDPOINT_RESEND
 } mes_endpoint_t;
 
 /* A Require line of ours (authz.h). Of those that were not in the user's favour so many are told in the log. */
@@ -324,6 +354,8 @@ typedef struct {
     int n_failed;            /* lines of ours that were against the user, and the first of them */
     const mes_rule_t *failed[MES_FAILED_MAX];
     es_request_kind_t step_up; /* the sign-in that may change the rules' mind, ES_REQUEST_PLAIN: none */
+    int is_passed;             /* the rules let it in */
+    int is_preflight;          /* let in as one, without a session */
     es_edition_t *edition;     /* of the site, on the request that came from the browser; NULL: not asked for yet */
     const es_site_t *const *others; /* of EntraSAMLSessionsFrom; kept likewise */
     int is_waiting;                 /* the account is pending, and a rule spoke of that */
@@ -356,6 +388,8 @@ int mes_request_is_error_document(const request_rec *r);
 const char *mes_request_landing(const request_rec *r);
 void mes_request_flow(es_flow_t *flow, request_rec *r, const mes_site_t *site);
 es_visitor_t mes_request_visitor(const request_rec *r);
+/* Will the answer be shown in a frame? */
+int mes_request_is_framed(const request_rec *r);
 
 /* ---- the outside: io.c, body.c, pages.c ---------------------------------------------------------------------- */
 
@@ -363,6 +397,7 @@ es_visitor_t mes_request_visitor(const request_rec *r);
 typedef enum {
     MES_OFFER_NONE,
     MES_OFFER_AGAIN,
+    MES_OFFER_GO_ON,
     MES_OFFER_SIGN_IN,
     MES_OFFER_SIGN_IN_ANEW,
     MES_OFFER_SIGN_IN_MFA,
@@ -371,6 +406,15 @@ typedef enum {
     MES_OFFER_MFA_OR_OUT,
     MES_OFFER_WAIT
 } mes_offer_t;
+
+typedef struct {
+    const char *title, *text;
+    const char *reason, *remedy, *reference; /* "" where the page is no refusal */
+    const char *action;                      /* HTML */
+    const es_aadsts_t *error;                /* of Entra, NULL where it is none */
+    apr_time_t time;
+    int is_framed; /* it may be shown in a frame, of any site */
+} mes_page_t;
 
 /* Configuration: an error, or a note, about a directive (or none), on stderr as httpd's own. */
 void mes_io_config_error(const es_why_t *why, const ap_directive_t *at);
@@ -400,36 +444,47 @@ int mes_io_metadata(request_rec *r, const mes_site_t *site);
 /* For scripts: JSON, and a refusal in JSON whoever asks, with the address of a sign-in where one would help (or NULL). */
 int mes_io_json(request_rec *r, const char *json);
 int mes_io_refuse_json(request_rec *r, const mes_site_t *site, const es_why_t *why, const char *sign_in);
+/* A page with a form that is sent again. */
+int mes_io_resend(request_rec *r, const mes_site_t *site, const mes_page_t *page);
 /* Adds the answer's cookies to whatever is sent. */
 void mes_io_set_cookies(request_rec *r, const es_answer_t *answer);
 
 /* The body of a POSTed form, whole. ES_FORM_TOO_LARGE above the limit, ES_FORM_MALFORMED for another content type or a
  * body that does not arrive. */
 es_rv_t mes_body_read(es_bytes_t *body, request_rec *r, apr_size_t limit, es_why_t *why);
+/* The same of any content type. */
+es_rv_t mes_body_read_any(es_bytes_t *body, request_rec *r, apr_size_t limit, es_why_t *why);
 
-typedef struct {
-    const char *title, *text;
-    const char *reason, *remedy, *reference; /* "" where the page is no refusal */
-    const char *action;                      /* HTML */
-    const es_aadsts_t *error;                /* of Entra, NULL where it is none */
-    apr_time_t time;
-} mes_page_t;
 const char *mes_pages_make(const mes_page_t *page, const mes_site_t *site, apr_pool_t *pool);
 const char *mes_pages_title(es_rv_t rv);
-/* `landing`: the page to sign in for, or to sign out from, whose query may say where to return; NULL for the default. */
-const char *mes_pages_action(mes_offer_t offer, const char *landing, const mes_site_t *site, apr_pool_t *pool);
+/* `landing`: the page to sign in for, or to sign out from, whose query may say where to return; NULL for the default.
+ * is_framed: the link opens in the whole window. */
+const char *mes_pages_action(mes_offer_t offer, const char *landing, int is_framed, const mes_site_t *site,
+                             apr_pool_t *pool);
 /* The page of EntraSAMLPageTemplate, or the built-in one for NULL. ES_CONFIG_TEMPLATE. */
 es_rv_t mes_pages_load(const char **template, const char *file, es_why_t *why, apr_pool_t *pool);
 /* Its Content-Security-Policy. The forms on it may lead to slo_url (NULL: there is none). */
 const char *mes_pages_policy(const char *template, const char *slo_url, apr_pool_t *pool);
+/* That of the page that sends a form again, by this script or by its button. */
+const char *mes_pages_resend_policy(const char *template, const char *script, apr_pool_t *pool);
+/* The policy of the one page that may be shown in a frame. */
+const char *mes_pages_framed_policy(const char *template, apr_pool_t *pool);
 
 /* ---- hooks; mod_entra_saml.c says where and why -------------------------------------------------------------- */
 
 int mes_gate_resume(request_rec *r);
 int mes_gate_judge(request_rec *r);
 int mes_gate_signon(request_rec *r);
+int mes_gate_pass(request_rec *r);
+
+int mes_preflight_admit(request_rec *r);
+int mes_preflight_hold(request_rec *r);
+
+/* For a request without TLS whose page is there with it: leads to it. DECLINED where it is not, or where the browser has
+ * TLS to somebody in front of us. */
+int mes_plain_move(request_rec *r, const mes_site_t *site);
 /* May this request, which needs a sign-in, be answered by a redirect to it? */
-int mes_gate_redirects(const request_rec *r, es_visitor_t visitor);
+int mes_gate_redirects(request_rec *r, es_visitor_t visitor);
 /* The answer to a signed-in user whom the rules deny. */
 int mes_denial_answer(request_rec *r, mes_request_t *request);
 
@@ -442,6 +497,13 @@ int mes_endpoint_handle(request_rec *r);
 int mes_serve_acs(request_rec *r, const mes_site_t *site);
 int mes_serve_login(request_rec *r, const mes_site_t *site);
 int mes_serve_metadata(request_rec *r, const mes_site_t *site);
+int mes_resend_serve(request_rec *r, const mes_site_t *site);
+const char *mes_resend_policy(const char *template, apr_pool_t *pool);
+
+/* Is this a person's form, in a section that keeps forms while their senders sign in? Then start keeps it, and sends the
+ * browser to Entra; or answers why it does not. */
+int mes_preserve_applies(request_rec *r, es_visitor_t visitor);
+int mes_preserve_start(request_rec *r, const mes_site_t *site, const mes_request_t *request);
 int mes_logout_serve(request_rec *r, const mes_site_t *site);
 int mes_tell_serve(request_rec *r, const mes_site_t *site);
 

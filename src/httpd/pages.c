@@ -46,8 +46,10 @@ static const char built_in[] = "<!DOCTYPE html>\n"
 static const char *const placeholders[] = { "TITLE", "TEXT",    "REASON", "REMEDY", "REFERENCE",
                                             "TIME",  "DETAILS", "ACTION", NULL };
 
-#define POLICY(style, rest)                                                                                            \
-    "default-src 'none'; style-src " style "; " rest "form-action 'self'%s%s; base-uri 'none'; frame-ancestors 'none'"
+/* What a page may load: the built-in one its style, another what a site's own page needs. */
+#define BUILT_IN_CONTENT "default-src 'none'; style-src %s; base-uri 'none'; "
+#define OWN_CONTENT                                                                                                    \
+    "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; base-uri 'none'; "
 
 const char *mes_pages_title(es_rv_t rv)
 {
@@ -65,6 +67,16 @@ const char *mes_pages_title(es_rv_t rv)
         return "Sign out";
     case ES_LANDING_REFUSED:
         return "Wrong address";
+    case ES_POST_TYPE:
+    case ES_POST_TOO_LARGE:
+    case ES_POST_INEXACT:
+    case ES_POST_CROSS_SITE:
+    case ES_POST_UNREAD:
+    case ES_POST_FOREIGN:
+    case ES_KEEP_FULL:
+        return "Not sent";
+    case ES_POST_LOST:
+        return "Not sent again";
     case ES_LOGOUT_MALFORMED:
     case ES_LOGOUT_SHAPE:
     case ES_LOGOUT_UNSIGNED:
@@ -87,9 +99,31 @@ const char *mes_pages_title(es_rv_t rv)
     }
 }
 
-static const char *make_link(const char *label, const char *href, apr_pool_t *pool)
+static const char *make_link(const char *label, const char *href, const char *target, apr_pool_t *pool)
 {
-    return apr_pstrcat(pool, "<p><a href=\"", es_codec_html(href, pool), "\">", label, "</a></p>\n", NULL);
+    return apr_pstrcat(pool, "<p><a href=\"", es_codec_html(href, pool), "\"", target, ">", label, "</a></p>\n", NULL);
+}
+
+/* Whoever asked for the sign-in endpoint asks for it again, with all that he said. */
+static int is_login(const char *landing, const mes_site_t *site)
+{
+    const apr_size_t len = strlen(site->connection->login_path);
+
+    return landing && strncmp(landing, site->connection->login_path, len) == 0 && strchr("?", landing[len]);
+}
+
+/* `kind`: what the endpoint is asked for; NULL: an ordinary sign-in. */
+static const char *make_sign_in(const char *landing, const char *kind, const char *target, const mes_site_t *site,
+                                apr_pool_t *pool)
+{
+    const char *href = landing;
+
+    if (!is_login(landing, site)) {
+        href = apr_pstrcat(pool, site->connection->login_path, kind || landing ? "?" : "", kind ? kind : "",
+                           kind && landing ? "&" : "", landing ? "return=" : "",
+                           landing ? es_codec_url_encode(landing, pool) : NULL, NULL);
+    }
+    return make_link("Sign in", href, target, pool);
 }
 
 /* Where an address wants to return to after the sign-out, as a query to send along; "" where it does not say, or nothing
@@ -113,30 +147,33 @@ static const char *make_sign_out(const char *landing, const mes_site_t *site, ap
                        "\"><p><button type=\"submit\">Sign out</button></p></form>\n", NULL);
 }
 
-const char *mes_pages_action(mes_offer_t offer, const char *landing, const mes_site_t *site, apr_pool_t *pool)
+const char *mes_pages_action(mes_offer_t offer, const char *landing, int is_framed, const mes_site_t *site,
+                             apr_pool_t *pool)
 {
-    const char *login = site->connection->login_path;
-    const char *page = landing ? es_codec_url_encode(landing, pool) : NULL;
+    const char *target = is_framed ? " target=\"_top\"" : "";
 
     switch (offer) {
     case MES_OFFER_AGAIN:
-        return make_link("Try again", site->connection->default_page, pool);
+        return make_link("Try again", site->connection->default_page, target, pool);
+    case MES_OFFER_GO_ON:
+        return make_link("Go on", site->connection->default_page, target, pool);
     case MES_OFFER_SIGN_IN:
-        return make_link("Sign in", page ? apr_pstrcat(pool, login, "?return=", page, NULL) : login, pool);
+        return make_sign_in(landing, NULL, target, site, pool);
     case MES_OFFER_SIGN_IN_ANEW:
-        return make_link("Sign in", apr_pstrcat(pool, login, "?fresh=1", page ? "&return=" : NULL, page, NULL), pool);
+        return make_sign_in(landing, "fresh=1", target, site, pool);
     case MES_OFFER_SIGN_IN_MFA:
-        return make_link("Sign in", apr_pstrcat(pool, login, "?mfa=1", page ? "&return=" : NULL, page, NULL), pool);
+        return make_sign_in(landing, "mfa=1", target, site, pool);
     case MES_OFFER_ANEW_OR_OUT:
-        return apr_pstrcat(pool, mes_pages_action(MES_OFFER_SIGN_IN_ANEW, landing, site, pool),
-                           mes_pages_action(MES_OFFER_SIGN_OUT, landing, site, pool), NULL);
+        return apr_pstrcat(pool, mes_pages_action(MES_OFFER_SIGN_IN_ANEW, landing, is_framed, site, pool),
+                           mes_pages_action(MES_OFFER_SIGN_OUT, landing, is_framed, site, pool), NULL);
     case MES_OFFER_MFA_OR_OUT:
-        return apr_pstrcat(pool, mes_pages_action(MES_OFFER_SIGN_IN_MFA, landing, site, pool),
-                           mes_pages_action(MES_OFFER_SIGN_OUT, landing, site, pool), NULL);
+        return apr_pstrcat(pool, mes_pages_action(MES_OFFER_SIGN_IN_MFA, landing, is_framed, site, pool),
+                           mes_pages_action(MES_OFFER_SIGN_OUT, landing, is_framed, site, pool), NULL);
     case MES_OFFER_SIGN_OUT:
         return make_sign_out(landing, site, pool);
     case MES_OFFER_WAIT:
-        return apr_pstrcat(pool, make_link("Check again", landing ? landing : site->connection->default_page, pool),
+        return apr_pstrcat(pool,
+                           make_link("Check again", landing ? landing : site->connection->default_page, target, pool),
                            make_sign_out(landing, site, pool), NULL);
     case MES_OFFER_NONE:
         break;
@@ -288,16 +325,39 @@ static const char *origin_of(const char *slo_url, apr_pool_t *pool)
                                                                                            : NULL;
 }
 
+static const char *source_of(const char *text, apr_pool_t *pool)
+{
+    const es_hash_t hash = es_crypto_sha256_text(text);
+
+    return apr_pstrcat(pool, "'sha256-", es_codec_base64_encode(es_bytes(&hash, sizeof hash), pool), "'", NULL);
+}
+
+static const char *make_content(const char *template, apr_pool_t *pool)
+{
+    return template == built_in ? apr_psprintf(pool, BUILT_IN_CONTENT, source_of(STYLE, pool)) : OWN_CONTENT;
+}
+
 const char *mes_pages_policy(const char *template, const char *slo_url, apr_pool_t *pool)
 {
-    const char *target = origin_of(slo_url, pool), *blank = target ? " " : "";
-    const es_hash_t hash = es_crypto_sha256_text(STYLE);
+    const char *target = origin_of(slo_url, pool);
 
-    target = target ? target : "";
-    if (template != built_in) {
-        return apr_psprintf(pool, POLICY("'self' 'unsafe-inline'", "img-src 'self' data:; font-src 'self'; "), blank,
-                            target);
-    }
-    return apr_psprintf(pool, POLICY("'sha256-%s'", ""), es_codec_base64_encode(es_bytes(&hash, sizeof hash), pool),
-                        blank, target);
+    return apr_pstrcat(pool, make_content(template, pool), "frame-ancestors 'none'; form-action 'self'",
+                       target ? " " : NULL, target, NULL);
+}
+
+/* Whoever frames the page can have it clicked without the user's knowing: it must be worth no more than a link on his own
+ * page. Hence no form, and the sandbox: what is clicked there is a stranger's click to browsers (Sec-Fetch-Site,
+ * SameSite=Strict), to the sign-out endpoint and to applications, although the page is ours. */
+const char *mes_pages_framed_policy(const char *template, apr_pool_t *pool)
+{
+    return apr_pstrcat(pool, make_content(template, pool),
+                       "frame-ancestors *; form-action 'none'; sandbox allow-top-navigation-by-user-activation", NULL);
+}
+
+/* The form goes to us, where its answer leads is the application's business: browsers hold form-action against that
+ * redirect too. */
+const char *mes_pages_resend_policy(const char *template, const char *script, apr_pool_t *pool)
+{
+    return apr_pstrcat(pool, make_content(template, pool), "script-src ", source_of(script, pool),
+                       "; frame-ancestors 'none'; form-action 'self' https:", NULL);
 }

@@ -143,10 +143,16 @@ void mes_request_flow(es_flow_t *flow, request_rec *r, const mes_site_t *site)
     flow->store = site->state->store;
     flow->key = &site->state->key;
     flow->cookies = join_cookies(r);
+    flow->client = r->useragent_ip;
     flow->now = r->request_time;
     flow->pool = r->pool;
     flow->others = site->from ? mes_scope_others(r, site) : NULL;
     flow->is_known = 0;
+}
+
+int mes_request_is_framed(const request_rec *r)
+{
+    return es_visitor_is_framed(apr_table_get(r->headers_in, "Sec-Fetch-Dest"));
 }
 
 es_visitor_t mes_request_visitor(const request_rec *r)

@@ -111,9 +111,10 @@ static es_rv_t open_locked(int *fd, const mes_folder_t *folder, es_why_t *why)
 
 /* The file's room is taken at once: in a sparse file on a full file system a write would end in SIGBUS. `name` is the
  * file's, which goes where there is no room. */
-static es_rv_t lay_out(es_shm_t **shm, int fd, const char *name, apr_size_t size, const mes_folder_t *folder,
+static es_rv_t lay_out(es_shm_t **shm, int fd, const char *name, const mes_sizes_t *sizes, const mes_folder_t *folder,
                        es_why_t *why, apr_pool_t *pool)
 {
+    const apr_size_t size = sizes->all;
     mes_mapping_t *mapping = NULL;
     es_rv_t rv;
 
@@ -125,7 +126,7 @@ static es_rv_t lay_out(es_shm_t **shm, int fd, const char *name, apr_size_t size
         return rv;
     }
     if ((rv = map(&mapping, fd, size, folder, why, pool)) != ES_OK ||
-        (rv = es_shm_format(mapping->memory, size, why)) != ES_OK) {
+        (rv = es_shm_format_with(mapping->memory, size, sizes->ring, why)) != ES_OK) {
         return rv;
     }
     return es_shm_attach(shm, mapping->memory, size, why, pool);
@@ -164,11 +165,11 @@ static es_rv_t open_draft(int *draft, const mes_folder_t *folder, es_why_t *why)
 }
 
 /* Fills the draft from *shm and gives it the name. Returns ES_MARKS_FULL where it is too small for the marks. */
-static es_rv_t fill_draft(es_shm_t **shm, es_carried_t *carried, int draft, apr_size_t size, const mes_folder_t *folder,
-                          es_why_t *why, apr_pool_t *pool)
+static es_rv_t fill_draft(es_shm_t **shm, es_carried_t *carried, int draft, const mes_sizes_t *sizes,
+                          const mes_folder_t *folder, es_why_t *why, apr_pool_t *pool)
 {
     es_shm_t *made;
-    es_rv_t rv = lay_out(&made, draft, DRAFT_FILE, size, folder, why, pool);
+    es_rv_t rv = lay_out(&made, draft, DRAFT_FILE, sizes, folder, why, pool);
 
     if (rv == ES_OK) {
         rv = es_shm_carry(carried, made, *shm, apr_time_now(), why, pool);
@@ -182,9 +183,19 @@ static es_rv_t fill_draft(es_shm_t **shm, es_carried_t *carried, int draft, apr_
     return rv;
 }
 
+/* What becomes of the file, for the log. */
+static const char *describe(apr_size_t before, const mes_sizes_t *sizes, apr_pool_t *pool)
+{
+    return before == sizes->all
+               ? apr_psprintf(pool, "was laid out anew with %" APR_SIZE_T_FMT " octets for what is preserved",
+                              sizes->ring)
+               : apr_psprintf(pool, "changed its size from %" APR_SIZE_T_FMT " to %" APR_SIZE_T_FMT " octets", before,
+                              sizes->all);
+}
+
 /* Another size, with all that is alive. When a smaller file would forget marks in force, so that what they guard could
  * be used again, the old one stays. */
-static es_rv_t change_size(es_shm_t **shm, int *fd, const char **note, mes_mapping_t *old, apr_size_t size,
+static es_rv_t change_size(es_shm_t **shm, int *fd, const char **note, mes_mapping_t *old, const mes_sizes_t *sizes,
                            const mes_folder_t *folder, es_why_t *why, apr_pool_t *pool)
 {
     es_why_t cause = ES_WHY_INIT;
@@ -197,12 +208,12 @@ static es_rv_t change_size(es_shm_t **shm, int *fd, const char **note, mes_mappi
         return rv;
     }
     apr_pool_create(&fresh, pool);
-    if ((rv = fill_draft(shm, &carried, draft, size, folder, &cause, fresh)) == ES_OK) {
-        *note = apr_psprintf(pool,
-                             "%s/" SEGMENT_FILE " changed its size from %" APR_SIZE_T_FMT " to %" APR_SIZE_T_FMT
-                             " octets: carried %" APR_UINT64_T_FMT " sessions and %" APR_UINT64_T_FMT
-                             " marks over, left %" APR_UINT64_T_FMT " sessions behind",
-                             folder->name, old->size, size, carried.sessions, carried.marks, carried.left);
+    if ((rv = fill_draft(shm, &carried, draft, sizes, folder, &cause, fresh)) == ES_OK) {
+        *note =
+            apr_psprintf(pool,
+                         "%s/" SEGMENT_FILE " %s: carried %" APR_UINT64_T_FMT " sessions and %" APR_UINT64_T_FMT
+                         " marks over, left %" APR_UINT64_T_FMT " sessions behind",
+                         folder->name, describe(old->size, sizes, pool), carried.sessions, carried.marks, carried.left);
         mes_mapping_end(old, pool);
         close(*fd);
         *fd = draft;
@@ -215,7 +226,7 @@ static es_rv_t change_size(es_shm_t **shm, int *fd, const char **note, mes_mappi
         *note = apr_psprintf(pool,
                              "%s/" SEGMENT_FILE " keeps its size of %" APR_SIZE_T_FMT " octets until the server is "
                              "started again: in %" APR_SIZE_T_FMT " there is no room for the replay marks in force",
-                             folder->name, old->size, size);
+                             folder->name, old->size, sizes->all);
         return ES_OK;
     }
     return es_fail(why, rv, "%s; the sessions there are stay in the old file of %" APR_SIZE_T_FMT " octets", cause.text,
@@ -231,7 +242,7 @@ static void put_aside(const char **note, const mes_folder_t *folder, const es_wh
 
 /* A file that nobody else has: uses it, lays it out, changes its size, or puts it out of the way and leaves *shm NULL.
  * Never closes *fd without opening another. */
-static es_rv_t take(es_shm_t **shm, int *fd, const char **note, apr_size_t size, const mes_folder_t *folder,
+static es_rv_t take(es_shm_t **shm, int *fd, const char **note, const mes_sizes_t *sizes, const mes_folder_t *folder,
                     es_why_t *why, apr_pool_t *pool)
 {
     es_why_t damage = ES_WHY_INIT;
@@ -243,21 +254,23 @@ static es_rv_t take(es_shm_t **shm, int *fd, const char **note, apr_size_t size,
         return fail(folder, "cannot look at", why);
     }
     if (info.st_size == 0) {
-        return lay_out(shm, *fd, SEGMENT_FILE, size, folder, why, pool);
+        return lay_out(shm, *fd, SEGMENT_FILE, sizes, folder, why, pool);
     }
     if ((rv = attach(shm, &mapping, &damage, *fd, (apr_size_t)info.st_size, folder, why, pool)) != ES_OK) {
         return rv;
     }
     if (*shm && es_shm_recover(*shm, &damage) == ES_OK) {
-        return mapping->size == size ? ES_OK : change_size(shm, fd, note, mapping, size, folder, why, pool);
+        return mapping->size == sizes->all && es_shm_ring_size(*shm) == sizes->ring
+                   ? ES_OK
+                   : change_size(shm, fd, note, mapping, sizes, folder, why, pool);
     }
     put_aside(note, folder, &damage, pool);
     *shm = NULL;
     return ES_OK;
 }
 
-static es_rv_t open_fresh(es_shm_t **shm, int *fd, const char **note, apr_size_t size, const mes_folder_t *folder,
-                          es_why_t *why, apr_pool_t *pool)
+static es_rv_t open_fresh(es_shm_t **shm, int *fd, const char **note, const mes_sizes_t *sizes,
+                          const mes_folder_t *folder, es_why_t *why, apr_pool_t *pool)
 {
     int attempt;
 
@@ -270,7 +283,7 @@ static es_rv_t open_fresh(es_shm_t **shm, int *fd, const char **note, apr_size_t
         if (*fd < 0) {
             continue;
         }
-        if ((rv = take(shm, fd, note, size, folder, why, pool)) == ES_OK && *shm) {
+        if ((rv = take(shm, fd, note, sizes, folder, why, pool)) == ES_OK && *shm) {
             return ES_OK;
         }
         close(*fd);
@@ -283,7 +296,7 @@ static es_rv_t open_fresh(es_shm_t **shm, int *fd, const char **note, apr_size_t
 }
 
 /* A restart within the same parent: the file is held, children of the last generation may be at work in it. */
-static es_rv_t open_again(es_shm_t **shm, const char **note, const held_t *held, apr_size_t size,
+static es_rv_t open_again(es_shm_t **shm, const char **note, const held_t *held, const mes_sizes_t *sizes,
                           const mes_folder_t *folder, es_why_t *why, apr_pool_t *pool)
 {
     es_why_t damage = ES_WHY_INIT;
@@ -299,11 +312,13 @@ static es_rv_t open_again(es_shm_t **shm, const char **note, const held_t *held,
     }
     if (!*shm) {
         put_aside(note, folder, &damage, pool);
-    } else if ((apr_size_t)info.st_size != size) {
+    } else if ((apr_size_t)info.st_size != sizes->all || es_shm_ring_size(*shm) != sizes->ring) {
         *note = apr_psprintf(pool,
                              "%s/" SEGMENT_FILE " keeps its size of %" APR_OFF_T_FMT
-                             " octets until the server is stopped and started",
-                             folder->name, (apr_off_t)info.st_size);
+                             " octets%s until the server is stopped and "
+                             "started",
+                             folder->name, (apr_off_t)info.st_size,
+                             es_shm_ring_size(*shm) == sizes->ring ? "" : ", and the room for what is preserved,");
     }
     return ES_OK;
 }
@@ -320,23 +335,26 @@ static void hold(const mes_folder_t *folder, int fd, held_t *old, apr_pool_t *pr
     apr_pool_userdata_setn(held, USERDATA, apr_pool_cleanup_null, process);
 }
 
-es_rv_t mes_segment_open(es_shm_t **segment, const char **note, const mes_folder_t *folder, apr_size_t size,
+es_rv_t mes_segment_open(es_shm_t **segment, const char **note, const mes_folder_t *folder, const mes_sizes_t *wanted,
                          apr_pool_t *process, es_why_t *why, apr_pool_t *pool)
 {
     const apr_size_t page = 4096;
+    mes_sizes_t sizes = { (wanted->all + page - 1) / page * page, 0 };
     es_shm_t *shm = NULL;
     held_t *held = NULL;
     es_rv_t rv;
     int fd;
 
-    size = (size + page - 1) / page * page;
+    if ((rv = es_shm_ring(&sizes.ring, sizes.all, wanted->ring, why)) != ES_OK) {
+        return rv;
+    }
     apr_pool_userdata_get((void **)&held, USERDATA, process);
     if (held && strcmp(held->folder, folder->name) == 0 &&
-        (rv = open_again(&shm, note, held, size, folder, why, pool)) != ES_OK) {
+        (rv = open_again(&shm, note, held, &sizes, folder, why, pool)) != ES_OK) {
         return rv;
     }
     if (!shm) {
-        if ((rv = open_fresh(&shm, &fd, note, size, folder, why, pool)) != ES_OK) {
+        if ((rv = open_fresh(&shm, &fd, note, &sizes, folder, why, pool)) != ES_OK) {
             return rv;
         }
         hold(folder, fd, held, process);

@@ -156,6 +156,11 @@ int mes_serve_login(request_rec *r, const mes_site_t *site)
     if ((rv == ES_OK || es_account_holds(rv)) && ask.kind != ES_REQUEST_FRESH && ask.kind != ES_REQUEST_MFA) {
         return redirect_to(r, landing);
     }
+    /* A silent attempt is made in frames; any other Entra would show nothing of. */
+    if (ask.kind != ES_REQUEST_PASSIVE && mes_request_is_framed(r)) {
+        es_fail(&why, ES_FRAME_WITHOUT_SESSION, "the sign-in endpoint was opened in a frame");
+        return mes_io_refuse(r, site, &why, MES_OFFER_SIGN_IN);
+    }
     if (es_signon_start(&answer, &flow, &ask, landing, &why) != ES_OK) {
         return mes_io_refuse(r, site, &why, MES_OFFER_AGAIN);
     }

@@ -168,12 +168,15 @@ es_rv_t mes_site_make(const mes_site_t **site, const mes_server_t *conf, es_byte
     made->flow.signoff = metadata ? make_signoff(conf, connection, pool) : NULL;
     made->flow.single_logout = (int)conf->value[MES_SINGLE_LOGOUT].number;
     made->flow.unsigned_logout = (int)conf->value[MES_UNSIGNED_LOGOUT].number;
+    made->flow.session_cookie = (es_cookie_site_t)conf->value[MES_SESSION_COOKIE].number;
     made->flow.sessions_per_user = (int)conf->value[MES_SESSIONS_PER_USER].number;
     made->connection = connection;
     made->state = state;
     made->template = conf->template;
     made->from = conf->from;
     made->policy = mes_pages_policy(conf->template, metadata ? metadata->slo_url : NULL, pool);
+    made->resend_policy = mes_resend_policy(conf->template, pool);
+    made->framed_policy = mes_pages_framed_policy(conf->template, pool);
     made->groups = known_groups;
     made->claim_groups = es_claims_find("groups");
     made->claim_groups_link = es_claims_find("groups_link");

@@ -133,6 +133,8 @@ static apr_status_t wipe_key(void *context)
 static es_rv_t open_state(mes_state_t *state, const char **note, const mes_server_t *conf, apr_pool_t *process,
                           es_why_t *why, apr_pool_t *pool)
 {
+    const mes_sizes_t sizes = { (apr_size_t)conf->value[MES_SHARED_MEMORY].number,
+                                (apr_size_t)conf->value[MES_PRESERVE_MEMORY].number };
     const char *name = conf->value[MES_STATE_DIRECTORY].text;
     mes_folder_t *folder;
     es_rv_t rv;
@@ -148,8 +150,7 @@ static es_rv_t open_state(mes_state_t *state, const char **note, const mes_serve
     if (!name && (rv = open_folder(&folder, SEGMENT_FOLDER, why, pool)) != ES_OK) {
         return rv;
     }
-    rv = mes_segment_open(&state->shm, note, folder, (apr_size_t)conf->value[MES_SHARED_MEMORY].number, process, why,
-                          pool);
+    rv = mes_segment_open(&state->shm, note, folder, &sizes, process, why, pool);
     if (rv == ES_OK) {
         state->store = es_shm_store(state->shm);
         es_shm_refuse_when_full(state->shm, conf->value[MES_WHEN_FULL].number == MES_WHEN_FULL_REFUSE);

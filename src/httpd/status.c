@@ -27,6 +27,10 @@ typedef enum {
     MARK_USED,
     MARK_FILL,
     OLDEST_MARK,
+    KEPT,
+    KEPT_OCTETS,
+    KEPT_USED,
+    KEPT_FILL,
     SMALLEST,
     LARGEST = SMALLEST + ES_TABLE_SIZES - 1,
     SIGN_INS,
@@ -37,6 +41,10 @@ typedef enum {
     REPAIRS,
     MARKS_SET,
     MARKS_REFUSED,
+    PRESERVED,
+    RESENT,
+    GIVEN_UP,
+    NOT_KEPT,
     FIGURES
 } figure_t;
 #define FIRST_EVENT SIGN_INS
@@ -58,6 +66,10 @@ static const struct {
     [MARK_USED] = { "EntraSAMLMarkOctetsUsed", OCTETS, "Memory of replay marks, used", 1 },
     [MARK_FILL] = { "EntraSAMLMarkPercent", TENTHS, "Memory of replay marks, fill", 1 },
     [OLDEST_MARK] = { "EntraSAMLOldestMarkAge", SECONDS, "Age of the oldest replay mark", 1 },
+    [KEPT] = { "EntraSAMLPreserved", COUNT, "Long addresses and forms kept" },
+    [KEPT_OCTETS] = { "EntraSAMLPreserveOctets", OCTETS, "Memory of what is kept" },
+    [KEPT_USED] = { "EntraSAMLPreserveOctetsUsed", OCTETS, "Memory of what is kept, used" },
+    [KEPT_FILL] = { "EntraSAMLPreservePercent", TENTHS, "Memory of what is kept, fill" },
     [SMALLEST] = { "EntraSAMLSessionsUpTo512", COUNT, "up to 512 octets" },
     [SMALLEST + 1] = { "EntraSAMLSessionsUpTo1024", COUNT, "up to 1 KiB" },
     [SMALLEST + 2] = { "EntraSAMLSessionsUpTo2048", COUNT, "up to 2 KiB" },
@@ -75,6 +87,10 @@ static const struct {
     [REPAIRS] = { "EntraSAMLRepairs", COUNT, "Repairs of what killed processes left" },
     [MARKS_SET] = { "EntraSAMLMarksSet", COUNT, "Replay marks set" },
     [MARKS_REFUSED] = { "EntraSAMLMarksRefused", COUNT, "Replay marks refused for lack of room" },
+    [PRESERVED] = { "EntraSAMLPreservedEver", COUNT, "Long addresses and forms that were kept" },
+    [RESENT] = { "EntraSAMLPreservedResent", COUNT, "Forms handed back to be sent again" },
+    [GIVEN_UP] = { "EntraSAMLPreservedLost", COUNT, "Long addresses and forms given up for others" },
+    [NOT_KEPT] = { "EntraSAMLPreserveRefused", COUNT, "Long addresses and forms not kept for lack of room" },
 };
 
 typedef struct {
@@ -116,9 +132,17 @@ static void measure(measured_t *measured, es_shm_t *shm)
     value[EXPIRED] = count.table.expired;
     value[EVICTED] = count.table.evicted;
     value[REFUSED] = count.table.refused;
-    value[REPAIRS] = count.table.repaired;
+    value[REPAIRS] = count.table.repaired + count.ring.repaired;
     value[MARKS_SET] = count.marks.added;
     value[MARKS_REFUSED] = count.marks.refused;
+    value[KEPT] = count.ring.items;
+    value[KEPT_OCTETS] = count.ring.room;
+    value[KEPT_USED] = count.ring.used;
+    value[KEPT_FILL] = tenths(count.ring.used, count.ring.room);
+    value[PRESERVED] = count.ring.kept;
+    value[RESENT] = count.ring.taken;
+    value[GIVEN_UP] = count.ring.evicted;
+    value[NOT_KEPT] = count.ring.refused;
     measured->sampled = count.marks.sampled;
 }
 

@@ -9,6 +9,7 @@
 
 #include <apr_lib.h>
 #include <apr_strings.h>
+#include <limits.h>
 
 #define ADDRESS_MAX 2048
 
@@ -122,13 +123,44 @@ static es_rv_t set_files(mes_value_t *value, const cmd_parms *cmd, char *const a
     return ES_OK;
 }
 
+/* A choice for the rest, or one for where an expression is true. */
+static es_rv_t set_conditional(mes_value_t *value, const cmd_parms *cmd, int argc, char *const argv[], es_why_t *why)
+{
+    apr_int64_t choice = 0;
+    es_rv_t rv = read_choice(&choice, cmd->info, argv[0], cmd->cmd->errmsg, why);
+
+    if (rv != ES_OK) {
+        return rv;
+    }
+    if (argc == 2) {
+        return mes_condition_add(value, choice, argv[1], cmd, why);
+    }
+    value->number = choice;
+    return ES_OK;
+}
+
+/* How many arguments a line may have; a list has no end. */
+static int most_arguments(mes_kind_t kind)
+{
+    switch (kind) {
+    case MES_KIND_LIST:
+        return INT_MAX;
+    case MES_KIND_PAIRS:
+    case MES_KIND_FILES:
+    case MES_KIND_CONDITIONAL:
+        return 2;
+    default:
+        return 1;
+    }
+}
+
 es_rv_t mes_value_set(mes_value_t *value, const cmd_parms *cmd, int argc, char *const argv[], es_why_t *why)
 {
     const mes_row_t *row = cmd->info;
     const int wanted = row->kind == MES_KIND_PAIRS || row->kind == MES_KIND_FILES ? 2 : 1;
     const char *help = cmd->cmd->errmsg;
 
-    if (argc < wanted || (argc > wanted && row->kind != MES_KIND_LIST) || !*argv[0]) {
+    if (argc < wanted || argc > most_arguments(row->kind) || !*argv[0]) {
         return es_fail(why, row->kind == MES_KIND_PAIRS ? row->fault : ES_CONFIG_VALUE, "takes %s", help);
     }
     value->at = cmd->directive;
@@ -157,10 +189,16 @@ es_rv_t mes_value_set(mes_value_t *value, const cmd_parms *cmd, int argc, char *
                                                : read_number(&value->number, row, time_units, argv[0], help, why);
     case MES_KIND_SIZE:
         return read_number(&value->number, row, size_units, argv[0], help, why);
+    case MES_KIND_SIZE_OR_OFF:
+        value->number = 0;
+        return strcasecmp(argv[0], "Off") == 0 ? ES_OK
+                                               : read_number(&value->number, row, size_units, argv[0], help, why);
     case MES_KIND_NUMBER:
         return read_number(&value->number, row, number_units, argv[0], help, why);
     case MES_KIND_CHOICE:
         return read_choice(&value->number, row, argv[0], help, why);
+    case MES_KIND_CONDITIONAL:
+        return set_conditional(value, cmd, argc, argv, why);
     }
     return es_fail(why, ES_INTERNAL, "no such kind of directive");
 }

@@ -22,8 +22,10 @@ typedef enum {
     MES_KIND_TIME,
     MES_KIND_TIME_OR_OFF,
     MES_KIND_SIZE,
+    MES_KIND_SIZE_OR_OFF,
     MES_KIND_NUMBER,
     MES_KIND_CHOICE,
+    MES_KIND_CONDITIONAL,
     MES_KIND_FILES
 } mes_kind_t;
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * httpd hands a directive to every module that names it. These four belong to others; we only take note of them, since
+ * httpd hands a directive to every module that names it. These five belong to others; we only take note of them, since
  * their owners tell nobody what they read:
  *   AuthType, Require    a section without a rule, or a rule that another module would judge, must fail httpd -t
  *   Require, AuthMerging whether a section lets in all comers, and its anonymous responses may be cached
  *   ServerName           host and port as written, and not what httpd makes of a missing one
+ *   SSLEngine            where pages are to be had with TLS
  */
 #include "httpd/mes.h"
 
@@ -110,4 +111,14 @@ const char *mes_watch_server_name(cmd_parms *cmd, void *location_config, const c
         server->port = 0;
     }
     return NULL;
+}
+
+/* "optional" is plain http until the client asks for more. */
+const char *mes_watch_ssl_engine(cmd_parms *cmd, void *location_config, const char *args)
+{
+    const char *word = ap_getword_conf(cmd->temp_pool, &args);
+
+    (void)location_config;
+    mes_conf_server(cmd->server)->tls = strcasecmp(word, "on") == 0 ? MES_TLS_ON : MES_TLS_OFF;
+    return check_owner(cmd, "mod_ssl.c");
 }

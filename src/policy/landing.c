@@ -11,7 +11,7 @@
 #include <stdio.h>
 
 /* A candidate may be longer than its landing: by origin and fragment. */
-#define CANDIDATE_MAX 4096
+#define CANDIDATE_MAX (ES_LANDING_KEPT_MAX + 1024)
 
 /* Where scheme and authority end: "/", "?" or "#" behind "://", or the start of a path. */
 static const char *find_path(const char *candidate)
@@ -159,14 +159,8 @@ es_rv_t es_landing_allow(es_landing_allow_t *allow, const char *const *prefixes,
     return ES_OK;
 }
 
-es_rv_t es_landing_read(const char **landing, const char *candidate, const char *origin, es_why_t *why,
-                        apr_pool_t *pool)
-{
-    return es_landing_read_allowed(landing, candidate, origin, NULL, why, pool);
-}
-
-es_rv_t es_landing_read_allowed(const char **landing, const char *candidate, const char *origin,
-                                const es_landing_allow_t *allow, es_why_t *why, apr_pool_t *pool)
+static es_rv_t read_within(const char **landing, apr_size_t limit, const char *candidate, const char *origin,
+                           const es_landing_allow_t *allow, es_why_t *why, apr_pool_t *pool)
 {
     es_url_t url;
     const char *path, *result;
@@ -196,9 +190,21 @@ es_rv_t es_landing_read_allowed(const char **landing, const char *candidate, con
     if (!is_ours) {
         result = apr_pstrcat(pool, es_url_origin(&url, pool), result, NULL);
     }
-    if (strlen(result) > ES_LANDING_MAX) {
-        return es_fail(why, ES_LANDING_REFUSED, "the page to return to is longer than %d", ES_LANDING_MAX);
+    if (strlen(result) > limit) {
+        return es_fail(why, ES_LANDING_REFUSED, "the page to return to is longer than %d", (int)limit);
     }
     *landing = result;
     return ES_OK;
+}
+
+es_rv_t es_landing_read(const char **landing, const char *candidate, const char *origin, es_why_t *why,
+                        apr_pool_t *pool)
+{
+    return read_within(landing, ES_LANDING_MAX, candidate, origin, NULL, why, pool);
+}
+
+es_rv_t es_landing_read_allowed(const char **landing, const char *candidate, const char *origin,
+                                const es_landing_allow_t *allow, es_why_t *why, apr_pool_t *pool)
+{
+    return read_within(landing, ES_LANDING_KEPT_MAX, candidate, origin, allow, why, pool);
 }

@@ -56,14 +56,18 @@ static takes_t read_accept(const char *accept)
     return count == 0 || (count == 1 && anything) ? TAKES_ANYTHING : TAKES_OTHER;
 }
 
+int es_visitor_is_framed(const char *sec_fetch_dest)
+{
+    return is(sec_fetch_dest, "iframe") || is(sec_fetch_dest, "frame");
+}
+
 /* Fetch Metadata (W3C): navigate is a link, a form or the address bar; its destination says where the answer will be
  * shown. object and embed navigate too, but nobody signs in inside them. */
 static int is_shown(const es_visitor_headers_t *headers)
 {
     const char *dest = headers->sec_fetch_dest;
 
-    return is(headers->sec_fetch_mode, "navigate") &&
-           (!dest || is(dest, "document") || is(dest, "iframe") || is(dest, "frame"));
+    return is(headers->sec_fetch_mode, "navigate") && (!dest || is(dest, "document") || es_visitor_is_framed(dest));
 }
 
 /* The three encodings of an HTML form; a script that sends them asks for no HTML. */

@@ -32,4 +32,7 @@ typedef struct {
  * and its body is one that HTML forms send. */
 es_visitor_t es_visitor_read(const es_visitor_headers_t *headers);
 
+/* Will the answer be shown in a frame of another page? Sec-Fetch-Dest, NULL where absent: then nobody knows. */
+int es_visitor_is_framed(const char *sec_fetch_dest);
+
 #endif

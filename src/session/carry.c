@@ -155,3 +155,28 @@ es_rv_t es_carry_marks(es_carried_t *carried, es_replay_t *to, const es_replay_t
     }
     return ES_OK;
 }
+
+/* Each as of the time when it came, but never of one to come, at which others would seem to have expired. */
+es_rv_t es_carry_ring(es_ring_t *to, const es_ring_t *from, apr_time_t now, es_why_t *why, apr_pool_t *pool)
+{
+    es_ring_item_t item;
+    apr_size_t at = 0;
+    apr_pool_t *copies;
+    es_rv_t rv = ES_OK;
+
+    apr_pool_create(&copies, pool);
+    while (rv == ES_OK && es_ring_next(&item, &at, from, now, copies)) {
+        es_why_t tried = ES_WHY_INIT;
+
+        rv = es_ring_keep(to, &item.key, item.content, &item.holder, item.expires, item.since < now ? item.since : now,
+                          &tried);
+        if (rv == ES_KEEP_FULL) {
+            rv = ES_OK;
+        } else if (rv != ES_OK) {
+            rv = es_fail(why, rv, "%s", tried.text);
+        }
+        apr_pool_clear(copies);
+    }
+    apr_pool_destroy(copies);
+    return rv;
+}

@@ -7,6 +7,7 @@
 
 #include "session/index.h"
 #include "session/replay.h"
+#include "session/ring.h"
 #include "session/table.h"
 
 typedef struct {
@@ -22,5 +23,8 @@ es_rv_t es_carry_sessions(es_carried_t *carried, es_table_t *to, es_index_t *to_
 
 /* Every mark in force. ES_MARKS_FULL: one had no room, and what it guards could be used again in the new memory. */
 es_rv_t es_carry_marks(es_carried_t *carried, es_replay_t *to, const es_replay_t *from, apr_time_t now, es_why_t *why);
+
+/* What is kept for browsers, as much as there is room for: what has no room is lost, as it may be at any time. */
+es_rv_t es_carry_ring(es_ring_t *to, const es_ring_t *from, apr_time_t now, es_why_t *why, apr_pool_t *pool);
 
 #endif

@@ -3,13 +3,15 @@
  * The pending sign-in, packed as tightly as it goes, since it travels in a URL twice: to Entra in the redirect and back
  * in the form.
  *
- *   | flags 1 | started 4 | connection 16 | request ID 16 | binding 16 | session 32, or nothing | landing … |
+ *   | flags 2 | started 4 | connection 16 | request ID 16 | binding 16 | session 32, or nothing |
+ *   | kept 1 + 32, or nothing | landing … |
  *
  * Flags: bits 0 and 1 the round, bit 2 whether a session follows, bit 3 asked with ForceAuthn, bit 4 with IsPassive,
  * bit 5 for more than one factor, bit 6 for a user whom the rules deny, bit 7 whether that session was
- * good. None is left.
- * Started is in Unix seconds, the most significant octet first. The landing has no NUL; it ends where the octets end.
- * With a landing of 700 octets and a session this is 785 octets, 801 sealed, 1,068 characters: the rest of 2,048 is for Entra's address and the AuthnRequest.
+ * good, bit 8 whether the store keeps something: then 1 where that is a form, else 0, and its key follow.
+ * Flags and started, which is in Unix seconds, come with the most significant octet first. The landing has no NUL; it ends where the octets end.
+ * With a landing of 700 octets and a session this is 786 octets, 802 sealed, 1,070 characters: the rest of 2,048 is for
+ * Entra's address and the AuthnRequest.
  *
  * The layout's version is in the label, which the seal authenticates: another version's does not open.
  */
@@ -19,7 +21,7 @@
 
 #include <apr_strings.h>
 
-#define LABEL "entra-saml pending 1"
+#define LABEL "entra-saml pending 2"
 #define ROUND_BITS 3
 #define HAS_SESSION 4
 #define IS_FRESH 8
@@ -27,34 +29,44 @@
 #define IS_MFA 32
 #define IS_STEP_UP 64
 #define IS_RAISING 128
+#define IS_KEPT 256
+#define ALL_FLAGS 511
+#define KEPT_LEN (1 + ES_HASH_LEN)
 /* No RelayState of ours is longer: Entra's own limits on URLs come first. */
 #define TEXT_MAX 4096
 
 typedef struct {
-    unsigned char flags;
+    unsigned char flags[2];
     unsigned char started[4];
     es_connection_id_t connection;
     unsigned char request_id[ES_PENDING_TOKEN];
     unsigned char binding[ES_PENDING_TOKEN];
 } packed_t;
-_Static_assert(sizeof(packed_t) == 53, "octets only, no padding");
+_Static_assert(sizeof(packed_t) == 54, "octets only, no padding");
+
+static unsigned pack_flags(const es_pending_t *pending)
+{
+    return (unsigned)((pending->round & ROUND_BITS) | (pending->has_session ? HAS_SESSION : 0) |
+                      (pending->is_fresh ? IS_FRESH : 0) | (pending->is_passive ? IS_PASSIVE : 0) |
+                      (pending->is_mfa ? IS_MFA : 0) | (pending->is_step_up ? IS_STEP_UP : 0) |
+                      (pending->is_raising ? IS_RAISING : 0) | (pending->is_kept ? IS_KEPT : 0));
+}
 
 es_rv_t es_pending_seal(const char **relay_state, const es_pending_t *pending, const es_seal_key_t *key, es_why_t *why,
                         apr_pool_t *pool)
 {
-    apr_size_t session_len = pending->has_session ? ES_HASH_LEN : 0, landing_len = strlen(pending->landing);
-    apr_size_t len = sizeof(packed_t) + session_len + landing_len;
+    apr_size_t session_len = pending->has_session ? ES_HASH_LEN : 0, kept_len = pending->is_kept ? KEPT_LEN : 0;
+    apr_size_t head = sizeof(packed_t) + session_len, len = head + kept_len + strlen(pending->landing);
     unsigned char *octets = apr_palloc(pool, len);
     apr_uint32_t started = (apr_uint32_t)apr_time_sec(pending->started);
+    unsigned flags = pack_flags(pending);
     packed_t packed;
     es_bytes_t sealed;
     es_rv_t rv;
     int i;
 
-    packed.flags = (unsigned char)((pending->round & ROUND_BITS) | (pending->has_session ? HAS_SESSION : 0) |
-                                   (pending->is_fresh ? IS_FRESH : 0) | (pending->is_passive ? IS_PASSIVE : 0) |
-                                   (pending->is_mfa ? IS_MFA : 0) | (pending->is_step_up ? IS_STEP_UP : 0) |
-                                   (pending->is_raising ? IS_RAISING : 0));
+    packed.flags[0] = (unsigned char)(flags >> 8);
+    packed.flags[1] = (unsigned char)flags;
     for (i = 0; i < 4; i++) {
         packed.started[i] = (unsigned char)(started >> (24 - 8 * i));
     }
@@ -63,7 +75,11 @@ es_rv_t es_pending_seal(const char **relay_state, const es_pending_t *pending, c
     memcpy(packed.binding, pending->binding, sizeof packed.binding);
     memcpy(octets, &packed, sizeof packed);
     memcpy(octets + sizeof packed, pending->session.octet, session_len);
-    memcpy(octets + sizeof packed + session_len, pending->landing, landing_len);
+    if (pending->is_kept) {
+        octets[head] = pending->is_post != 0;
+        memcpy(octets + head + 1, pending->kept.octet, ES_HASH_LEN);
+    }
+    memcpy(octets + head + kept_len, pending->landing, len - head - kept_len);
     rv = es_crypto_seal(&sealed, es_bytes(octets, len), LABEL, key, why, pool);
     if (rv == ES_OK) {
         *relay_state = es_codec_base64url_encode(sealed, pool);
@@ -74,18 +90,21 @@ es_rv_t es_pending_seal(const char **relay_state, const es_pending_t *pending, c
 /* What was sealed by us is as we packed it; lengths are looked at all the same. Returns 0 when it is not. */
 static int unpack(es_pending_t *pending, es_bytes_t plain, apr_pool_t *pool)
 {
-    apr_size_t session_len, head;
+    apr_size_t session_len, kept_len, head;
     apr_uint32_t started = 0;
     packed_t packed;
+    unsigned flags;
     int i;
 
     if (plain.len < sizeof packed) {
         return 0;
     }
     memcpy(&packed, plain.data, sizeof packed);
-    session_len = packed.flags & HAS_SESSION ? ES_HASH_LEN : 0;
-    head = sizeof packed + session_len;
-    if ((packed.flags & ROUND_BITS) >= ES_PENDING_ROUNDS || plain.len < head ||
+    flags = (unsigned)packed.flags[0] << 8 | packed.flags[1];
+    session_len = flags & HAS_SESSION ? ES_HASH_LEN : 0;
+    kept_len = flags & IS_KEPT ? KEPT_LEN : 0;
+    head = sizeof packed + session_len + kept_len;
+    if (flags > ALL_FLAGS || (flags & ROUND_BITS) >= ES_PENDING_ROUNDS || plain.len < head ||
         memchr(plain.data + head, '\0', plain.len - head)) {
         return 0;
     }
@@ -97,13 +116,18 @@ static int unpack(es_pending_t *pending, es_bytes_t plain, apr_pool_t *pool)
     memcpy(pending->binding, packed.binding, sizeof packed.binding);
     pending->has_session = session_len != 0;
     memcpy(pending->session.octet, plain.data + sizeof packed, session_len);
+    pending->is_kept = kept_len != 0;
+    if (pending->is_kept) {
+        pending->is_post = plain.data[head - kept_len];
+        memcpy(pending->kept.octet, plain.data + head - ES_HASH_LEN, ES_HASH_LEN);
+    }
     pending->started = apr_time_from_sec((apr_time_t)started);
-    pending->round = packed.flags & ROUND_BITS;
-    pending->is_fresh = (packed.flags & IS_FRESH) != 0;
-    pending->is_passive = (packed.flags & IS_PASSIVE) != 0;
-    pending->is_mfa = (packed.flags & IS_MFA) != 0;
-    pending->is_step_up = (packed.flags & IS_STEP_UP) != 0;
-    pending->is_raising = (packed.flags & IS_RAISING) != 0;
+    pending->round = flags & ROUND_BITS;
+    pending->is_fresh = (flags & IS_FRESH) != 0;
+    pending->is_passive = (flags & IS_PASSIVE) != 0;
+    pending->is_mfa = (flags & IS_MFA) != 0;
+    pending->is_step_up = (flags & IS_STEP_UP) != 0;
+    pending->is_raising = (flags & IS_RAISING) != 0;
     pending->landing = apr_pstrmemdup(pool, (const char *)plain.data + head, plain.len - head);
     return 1;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
  * The pending sign-in: what we must know again when Entra's response comes, sealed into RelayState. The server keeps
- * nothing.
+ * nothing of it, but where a landing is too long or a form was sent: then what is sealed is where the store has that.
  */
 #ifndef ES_PENDING_H
 #define ES_PENDING_H
@@ -25,7 +25,10 @@ typedef struct {
     int is_fresh; /* asked with ForceAuthn: an older sign-in at Entra is not enough */
     int is_mfa;   /* asked for more than one factor, with ForceAuthn */
     int is_step_up; /* started for a user whom the rules deny: an error is no reason for a page, and his session goes on */
-    int is_passive;      /* asked with IsPassive: an error is no reason for a page */
+    int is_passive; /* asked with IsPassive: an error is no reason for a page */
+    int is_kept;    /* the store keeps what did not fit in here, under `kept` */
+    int is_post;    /* and that is a form, to be repeated */
+    es_hash_t kept;
     const char *landing; /* path and query on our origin, or an allowed address elsewhere */
 } es_pending_t;
 

@@ -2,10 +2,10 @@
  *
  * The shared memory:
  *
- *   [ header, one page | events, one page | session table | index | replay marks ]
+ *   [ header, one page | events, one page | session table | index | replay marks | ring ]
  *
- * The header says what the memory is, for which machine, and where the pieces lie. All of it follows from the size, so
- * attaching computes the header anew and compares it whole: a foreign file, another version's, one of another size or
+ * The header says what the memory is, for which machine, and where the pieces lie. All of it follows from the size and
+ * the ring's, so attaching computes the header anew and compares it whole: a foreign file, another version's, one of another size or
  * word order, and a damaged header differ in the same way, and nothing of them is ever used. The magic is written last:
  * a process killed while it formats leaves memory that is none of ours.
  *
@@ -23,6 +23,9 @@
  * are 756,000 marks of 16 octets and a half, 11.9 MiB; a twelfth more, because their shards do not fill evenly
  * (ES_REPLAY_SURE). Of what the administrator adds beyond, they get a thirty-second part: memory is added for more
  * sessions, and a session occupies its place eight hours where its marks take one.
+ *
+ * The ring has the size it is told, at most half of the memory. By default that is 1 MiB, and in a small memory a
+ * sixteenth.
  */
 #include "session/shm.h"
 
@@ -31,13 +34,15 @@
 #include <stdatomic.h>
 
 #define MAGIC 0x4d48532d41525445u /* "ETRA-SHM" on a little-endian machine */
-#define VERSION 3
+#define VERSION 4
 #define PAGE 4096
 #define DEFAULT_SIZE ((apr_size_t)32 << 20)
 #define DEFAULT_MARKS (DEFAULT_SIZE / 32 * 13)
 #define MARKS_NEEDED (2 * 100 * (3600 + 180))
 _Static_assert(DEFAULT_MARKS / (ES_REPLAY_MARK + 1) * ES_REPLAY_SURE / 100 >= MARKS_NEEDED,
                "the default has room for the marks of 100 sign-ins a second");
+#define DEFAULT_RING ((apr_size_t)1 << 20)
+#define RING_SHARE 16
 #define TIDY 64 /* expired records a step frees at most */
 #define INDEX_SHARE 10
 /* For one entry, before the index counts as full. */
@@ -55,7 +60,8 @@ typedef struct {
     apr_uint64_t table_at, table_size;
     apr_uint64_t index_at, index_size;
     apr_uint64_t marks_at, marks_size;
-    unsigned char rest[PAGE - 80];
+    apr_uint64_t ring_at, ring_size;
+    unsigned char rest[PAGE - 96];
 } header_t;
 _Static_assert(sizeof(header_t) == PAGE, "the header fills a page");
 
@@ -72,6 +78,8 @@ struct es_shm_t {
     es_table_t *table;
     es_index_t *index;
     es_replay_t *marks;
+    es_ring_t *ring;
+    apr_size_t ring_size;
     es_store_t store;
 };
 
@@ -80,7 +88,7 @@ static apr_size_t pages_down(apr_size_t size)
     return size / PAGE * PAGE;
 }
 
-static header_t header_for(apr_size_t size)
+static header_t header_for(apr_size_t size, apr_size_t ring_size)
 {
     apr_size_t marks = size <= DEFAULT_SIZE ? size / 32 * 13 : DEFAULT_MARKS + (size - DEFAULT_SIZE) / 32;
     apr_size_t left = size - PAGE - sizeof(events_t);
@@ -93,25 +101,46 @@ static header_t header_for(apr_size_t size)
     header.block = ES_TABLE_BLOCK;
     header.size = size;
     header.marks_size = pages_down(marks);
-    left -= header.marks_size;
+    header.ring_size = ring_size;
+    left -= header.marks_size + header.ring_size;
     header.index_size = pages_down(left / INDEX_SHARE);
     header.table_at = PAGE + sizeof(events_t);
     header.table_size = left - header.index_size;
     header.index_at = header.table_at + header.table_size;
     header.marks_at = header.index_at + header.index_size;
+    header.ring_at = header.marks_at + header.marks_size;
     return header;
+}
+
+static apr_size_t default_ring(apr_size_t size)
+{
+    const apr_size_t share = pages_down(size / RING_SHARE);
+
+    return share > DEFAULT_RING ? DEFAULT_RING : share > es_ring_minimum() ? share : es_ring_minimum();
+}
+
+/* In whole pages, and what is left is enough for the rest. */
+static int is_ring_size(apr_size_t size, apr_size_t ring_size)
+{
+    header_t header;
+
+    if (ring_size % PAGE != 0 || ring_size < es_ring_minimum() ||
+        (ring_size > size / 2 && ring_size != es_ring_minimum()) ||
+        size / 32 * 13 + ring_size + PAGE + sizeof(events_t) > size) {
+        return 0;
+    }
+    header = header_for(size, ring_size);
+    return header.table_size >= es_table_minimum() && header.index_size >= es_index_minimum() &&
+           header.marks_size >= es_replay_minimum();
 }
 
 apr_size_t es_shm_minimum(void)
 {
-    apr_size_t size = PAGE + sizeof(events_t);
-    header_t header;
+    apr_size_t size = es_ring_minimum();
 
     do {
         size += PAGE;
-        header = header_for(size);
-    } while (header.table_size < es_table_minimum() || header.index_size < es_index_minimum() ||
-             header.marks_size < es_replay_minimum());
+    } while (!is_ring_size(size, es_ring_minimum()));
     return size;
 }
 
@@ -121,6 +150,20 @@ static es_rv_t check_size(apr_size_t size, es_why_t *why)
         return es_fail(why, ES_CONFIG_STATE, "%lu octets of shared memory: at least %lu and whole pages are needed",
                        (unsigned long)size, (unsigned long)es_shm_minimum());
     }
+    return ES_OK;
+}
+
+es_rv_t es_shm_ring(apr_size_t *ring_size, apr_size_t size, apr_size_t wanted, es_why_t *why)
+{
+    const apr_size_t found = wanted > 0 ? (wanted + PAGE - 1) / PAGE * PAGE : default_ring(size);
+
+    if (!is_ring_size(size, found)) {
+        return es_fail(why, ES_CONFIG_PRESERVE,
+                       "%lu octets for what is preserved do not fit into a shared memory of %lu: at least %lu, at most "
+                       "half of it",
+                       (unsigned long)found, (unsigned long)size, (unsigned long)es_ring_minimum());
+    }
+    *ring_size = found;
     return ES_OK;
 }
 
@@ -157,15 +200,20 @@ static events_t *attach_events(unsigned char *memory)
 
 es_rv_t es_shm_format(void *memory, apr_size_t size, es_why_t *why)
 {
+    return es_shm_format_with(memory, size, 0, why);
+}
+
+es_rv_t es_shm_format_with(void *memory, apr_size_t size, apr_size_t ring_size, es_why_t *why)
+{
     unsigned char *octets = memory;
     header_t *header = memory;
     es_rv_t rv = check_size(size, why);
 
-    if (rv != ES_OK) {
+    if (rv != ES_OK || (rv = es_shm_ring(&ring_size, size, ring_size, why)) != ES_OK) {
         return rv;
     }
     atomic_store(&header->magic, 0);
-    *header = header_for(size);
+    *header = header_for(size, ring_size);
     memset(octets + PAGE, 0, sizeof(events_t));
     rv = es_table_format(octets + header->table_at, header->table_size, why);
     if (rv == ES_OK) {
@@ -173,6 +221,9 @@ es_rv_t es_shm_format(void *memory, apr_size_t size, es_why_t *why)
     }
     if (rv == ES_OK) {
         rv = es_replay_format(octets + header->marks_at, header->marks_size, why);
+    }
+    if (rv == ES_OK) {
+        rv = es_ring_format(octets + header->ring_at, header->ring_size, why);
     }
     if (rv == ES_OK) {
         atomic_store(&header->magic, MAGIC);
@@ -287,6 +338,30 @@ static es_rv_t store_mark_add(int *added, es_store_t *store, const es_hash_t *ma
     return es_replay_add(added, shm->marks, mark, expires, now, why);
 }
 
+static es_rv_t store_keep(es_store_t *store, const es_hash_t *key, es_bytes_t content, const es_holder_t *holder,
+                          apr_time_t expires, apr_time_t now, es_why_t *why)
+{
+    es_shm_t *shm = store->self;
+
+    return es_ring_keep(shm->ring, key, content, holder, expires, now, why);
+}
+
+static es_rv_t store_kept_find(es_bytes_t *content, es_store_t *store, const es_hash_t *key, apr_time_t now,
+                               es_why_t *why, apr_pool_t *pool)
+{
+    es_shm_t *shm = store->self;
+
+    return es_ring_find(content, shm->ring, key, now, why, pool);
+}
+
+static es_rv_t store_kept_take(es_bytes_t *content, es_store_t *store, const es_hash_t *key, apr_time_t now,
+                               es_why_t *why, apr_pool_t *pool)
+{
+    es_shm_t *shm = store->self;
+
+    return es_ring_take(content, shm->ring, key, now, why, pool);
+}
+
 es_rv_t es_shm_attach(es_shm_t **shm, void *memory, apr_size_t size, es_why_t *why, apr_pool_t *pool)
 {
     es_shm_t *made = apr_pcalloc(pool, sizeof *made);
@@ -298,10 +373,10 @@ es_rv_t es_shm_attach(es_shm_t **shm, void *memory, apr_size_t size, es_why_t *w
     if (rv != ES_OK) {
         return rv;
     }
-    expected = header_for(size);
     if (atomic_load(&header->magic) != MAGIC) {
         return es_fail(why, ES_CONFIG_STATE, "the shared memory is not ours, or was left half made");
     }
+    expected = header_for(size, is_ring_size(size, header->ring_size) ? header->ring_size : default_ring(size));
     if (memcmp((const char *)header + sizeof header->magic, (const char *)&expected + sizeof expected.magic,
                PAGE - sizeof header->magic) != 0) {
         return es_fail(
@@ -316,12 +391,17 @@ es_rv_t es_shm_attach(es_shm_t **shm, void *memory, apr_size_t size, es_why_t *w
     if (rv == ES_OK) {
         rv = es_replay_attach(&made->marks, octets + expected.marks_at, expected.marks_size, why, pool);
     }
+    if (rv == ES_OK) {
+        rv = es_ring_attach(&made->ring, octets + expected.ring_at, expected.ring_size, why, pool);
+    }
     if (rv != ES_OK) {
         return rv;
     }
     made->events = attach_events(octets);
-    made->store = (es_store_t){ made,         store_find, store_insert,    store_touch,
-                                store_remove, store_list, store_mark_find, store_mark_add };
+    made->ring_size = expected.ring_size;
+    made->store = (es_store_t){ made,         store_find,      store_insert,    store_touch,
+                                store_remove, store_list,      store_mark_find, store_mark_add,
+                                store_keep,   store_kept_find, store_kept_take };
     *shm = made;
     return ES_OK;
 }
@@ -333,7 +413,15 @@ es_rv_t es_shm_recover(es_shm_t *shm, es_why_t *why)
     if (rv == ES_OK) {
         rv = es_index_recover(shm->index, why);
     }
-    return rv == ES_OK ? es_replay_recover(shm->marks, why) : rv;
+    if (rv == ES_OK) {
+        rv = es_replay_recover(shm->marks, why);
+    }
+    return rv == ES_OK ? es_ring_recover(shm->ring, why) : rv;
+}
+
+apr_size_t es_shm_ring_size(const es_shm_t *shm)
+{
+    return shm->ring_size;
 }
 
 es_rv_t es_shm_carry(es_carried_t *carried, es_shm_t *to, es_shm_t *from, apr_time_t now, es_why_t *why,
@@ -347,6 +435,9 @@ es_rv_t es_shm_carry(es_carried_t *carried, es_shm_t *to, es_shm_t *from, apr_ti
         rv = es_carry_sessions(&counted, to->table, to->index, from->table, from->index, now, why, pool);
     }
     es_table_keep_live(to->table, 0);
+    if (rv == ES_OK) {
+        rv = es_carry_ring(to->ring, from->ring, now, why, pool);
+    }
     *carried = counted;
     return rv;
 }
@@ -383,6 +474,7 @@ apr_uint64_t es_shm_unwarned(es_shm_t *shm, apr_time_t now)
 void es_shm_tidy(es_shm_t *shm, apr_time_t now)
 {
     es_table_expire(shm->table, now, TIDY);
+    es_ring_tidy(shm->ring, now);
 }
 
 void es_shm_note(es_shm_t *shm, es_rv_t rv)
@@ -401,6 +493,7 @@ void es_shm_count(es_shm_counters_t *counters, es_shm_t *shm, apr_time_t now)
 {
     es_table_count(&counters->table, shm->table);
     es_replay_count(&counters->marks, shm->marks, now);
+    es_ring_count(&counters->ring, shm->ring, now);
     counters->signins = es_shm_noted(shm, ES_OK);
     counters->oldest_mark = counters->marks.oldest;
 }

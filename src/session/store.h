@@ -23,6 +23,12 @@ typedef struct {
     es_stored_t stored;
 } es_listed_t;
 
+/* For whom something is kept: hashes of the client's address and of its browser's binding cookie, by which a store that
+ * has little room shares it out. */
+typedef struct {
+    apr_uint32_t client, browser;
+} es_holder_t;
+
 #define ES_STORE_SUBJECTS 4 /* a session can be found by */
 
 struct es_store_t {
@@ -53,6 +59,19 @@ struct es_store_t {
      * ES_MARKS_FULL: no room, nothing was set. A mark is never dropped before its time. */
     es_rv_t (*mark_add)(int *added, es_store_t *store, const es_hash_t *mark, apr_time_t expires, apr_time_t now,
                         es_why_t *why);
+
+    /* Keeps octets until `expires` for a browser that is away to sign in; the key is a hash of them, so that the same
+     * octets are kept once. What is kept may be lost at any time for want of room. ES_KEEP_FULL: there is none for this
+     * client, or these are too many octets. */
+    es_rv_t (*keep)(es_store_t *store, const es_hash_t *key, es_bytes_t content, const es_holder_t *holder,
+                    apr_time_t expires, apr_time_t now, es_why_t *why);
+    /* A copy of what is kept, NUL behind it; data NULL: lost, taken or expired, a miss and no error. What was found once
+     * is the first to be lost. */
+    es_rv_t (*kept_find)(es_bytes_t *content, es_store_t *store, const es_hash_t *key, apr_time_t now, es_why_t *why,
+                         apr_pool_t *pool);
+    /* The same, and nobody gets it again: of any number of callers one has it. */
+    es_rv_t (*kept_take)(es_bytes_t *content, es_store_t *store, const es_hash_t *key, apr_time_t now, es_why_t *why,
+                         apr_pool_t *pool);
 };
 
 #endif

@@ -7,6 +7,7 @@
 #define CRASH_H
 
 #include "session/replay.h"
+#include "session/ring.h"
 #include "session/shm.h"
 #include "session/table.h"
 #include "table_records.h"
@@ -33,12 +34,13 @@ int crash_fork(void);
 /* Zeroed, aligned, shared with all processes forked from here on. */
 void *crash_memory(apr_size_t size);
 
-/* A session table, replay marks, and a store over both in memory of its own. */
+/* A session table, replay marks, a ring, and a store over all three in memory of its own. */
 typedef struct {
     unsigned char *memory;
     apr_size_t size;
     es_table_t *table;
     es_replay_t *marks;
+    es_ring_t *ring;
     es_store_t *store;
 } crash_world_t;
 
@@ -54,6 +56,13 @@ int crash_store_put(es_store_t *store, unsigned number, apr_size_t len, apr_pool
 int crash_store_has(es_store_t *store, unsigned number, apr_pool_t *pool);
 /* Is it found by its subject too? */
 int crash_store_lists(es_store_t *store, unsigned number, apr_pool_t *pool);
+/* Keeps thing `number` of so many octets for a client of that number; returns whether that went well. */
+int crash_keep(es_store_t *store, unsigned number, apr_size_t len, apr_pool_t *pool);
+/* Is the thing there? One that is not whole fails the test. It is gone after that when it is taken. */
+int crash_has_kept(es_store_t *store, unsigned number, int takes, apr_pool_t *pool);
+/* The same of a ring by itself, at a time. */
+int crash_ring_keep(es_ring_t *ring, unsigned number, apr_size_t len, apr_time_t now, apr_pool_t *pool);
+int crash_ring_has(es_ring_t *ring, unsigned number, apr_pool_t *pool);
 /* Adds mark `number`: 1 when it was added, 0 when it was there, -1 when neither. */
 int crash_mark(es_store_t *store, unsigned number);
 int crash_has_mark(es_store_t *store, unsigned number);

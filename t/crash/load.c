@@ -87,6 +87,13 @@ static void survive_on(role_t *role)
 
         crash_insist(rv == ES_OK && (removed || role->board->is_full), "a survivor cannot sign out");
     }
+    crash_insist(crash_keep(role->store, number, 1 + (apr_size_t)random() % 1500, role->pool) || role->board->is_full,
+                 "a survivor cannot have anything kept");
+    crash_insist(crash_has_kept(role->store, number, 0, role->pool) || role->board->is_full,
+                 "what was kept for a survivor is gone");
+    crash_insist(crash_has_kept(role->store, number, 1, role->pool) || role->board->is_full,
+                 "a survivor cannot take what was kept for him");
+    crash_insist(!crash_has_kept(role->store, number, 0, role->pool), "what was taken is still there");
     crash_insist(turn > 500 ? crash_has_mark(role->store, fresh) && crash_mark(role->store, fresh) == 0
                             : crash_mark(role->store, fresh) == 1,
                  "a survivor's mark %u is not as it was left", fresh);
@@ -101,12 +108,19 @@ static void work_on(role_t *role)
     es_hash_t key = table_key(number);
     es_why_t why = ES_WHY_INIT;
 
-    switch (random() % 6) {
+    switch (random() % 9) {
     case 0:
         role->store->remove(NULL, role->store, &key, &why);
         break;
     case 1:
         role->board->winners[raced] += crash_mark(role->store, OF_VICTIMS * 1000 + raced) == 1;
+        break;
+    case 2:
+        crash_has_kept(role->store, number, (int)(random() % 2), role->pool);
+        break;
+    case 3:
+    case 4:
+        crash_keep(role->store, number, (apr_size_t)random() % 1500, role->pool);
         break;
     default:
         crash_store_put(role->store, number, (apr_size_t)random() % 4000, role->pool);
@@ -180,6 +194,27 @@ static void kill_victims(role_t role, unsigned kills)
     }
 }
 
+/* When all that was kept is past its time the ring is empty, and every block of it can be used. */
+static void look_after_ring(role_t role, es_shm_t *shm)
+{
+    es_shm_counters_t count;
+    unsigned n = 0;
+
+    es_shm_count(&count, shm, CRASH_NOW);
+    printf("%-12s %lu repairs, %lu kept, %lu taken, %lu given up\n", "  (ring)", (unsigned long)count.ring.repaired,
+           (unsigned long)count.ring.kept, (unsigned long)count.ring.taken, (unsigned long)count.ring.evicted);
+    crash_expect(count.ring.repaired > 0, "no kill struck anybody in the ring");
+    es_shm_tidy(shm, CRASH_LATER);
+    es_shm_count(&count, shm, CRASH_NOW);
+    crash_expect(count.ring.used == 0, "%lu octets of the ring are nobody's", (unsigned long)count.ring.used);
+    while (count.ring.used + 1024 <= count.ring.room && crash_keep(role.store, n, 900, role.pool)) {
+        es_shm_count(&count, shm, CRASH_NOW);
+        n++;
+    }
+    crash_expect(count.ring.used + 1024 > count.ring.room && crash_has_kept(role.store, 0, 0, role.pool),
+                 "blocks of the ring are lost");
+}
+
 /* Nobody is left: everything is there, and a fresh start finds the memory whole. */
 static void look_after(role_t role, es_shm_t *shm)
 {
@@ -238,6 +273,7 @@ static void kill_in(apr_size_t size, int is_full, unsigned kills, apr_pool_t *pa
         end(others[i]);
     }
     look_after(role, shm);
+    look_after_ring(role, shm);
     apr_pool_destroy(role.pool);
 }
 

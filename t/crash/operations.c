@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "steps.h"
 
+#include "session/ring_layout.h"
 #include "session/table_layout.h"
 
 #include <signal.h>
@@ -21,6 +22,8 @@ crash_world_t steps_world;
 static es_hash_t new_key, old_key;
 static es_bytes_t new_record, replacement;
 static es_stored_t old_stored;
+static es_bytes_t new_thing, taken;
+static const es_holder_t holder = { STEPS_NEW, STEPS_NEW };
 static es_why_t ignored;
 apr_pool_t *steps_pool;
 unsigned steps_sessions;
@@ -70,6 +73,16 @@ static void use_and_sign_out(void)
     store->remove(NULL, store, &old_key, &ignored);
 }
 
+static void keep(void)
+{
+    es_ring_keep(steps_world.ring, &new_key, new_thing, &holder, CRASH_LATER, CRASH_SOON, &ignored);
+}
+
+static void take(void)
+{
+    es_ring_take(&taken, steps_world.ring, &old_key, CRASH_SOON, &ignored, steps_pool);
+}
+
 static void some(void)
 {
     for (steps_sessions = 0; steps_sessions < STEPS_SESSIONS; steps_sessions++) {
@@ -103,6 +116,19 @@ static void full(void)
         crash_put(steps_world.table, steps_sessions++, LEN_FULL, CRASH_LATER, steps_pool);
         es_table_count(&counters, steps_world.table);
     } while (counters.blocks_used < counters.blocks);
+}
+
+/* Things of one block fill the ring; each of its own client, all old enough to give way. */
+static void ring_full(void)
+{
+    es_ring_counters_t counters;
+    unsigned n = 10 * STEPS_NEW;
+
+    few();
+    do {
+        crash_ring_keep(steps_world.ring, n++, LEN_FULL, CRASH_NOW - apr_time_from_sec(1000), steps_pool);
+        es_ring_count(&counters, steps_world.ring, CRASH_NOW);
+    } while (counters.evicted == 0 && counters.refused == 0 && counters.used < counters.room);
 }
 
 pid_t steps_start(void (*run)(void))
@@ -144,16 +170,38 @@ static void few_and_a_dead_one(void)
     waitpid(child, NULL, 0);
 }
 
+/* A process was killed when it had taken a block for a thing, and the thing was not yet there. */
+static void few_and_a_dead_keeper(void)
+{
+    apr_uint32_t last = steps_world.ring->n_blocks - 1; /* the free block that is taken first */
+    unsigned steps = 0;
+    pid_t child;
+
+    few();
+    while (steps_world.ring->links[last] != ES_RING_FREE) {
+        last--;
+    }
+    child = steps_start(keep);
+    while (steps_world.ring->links[last] == ES_RING_FREE && steps++ < 20000 && steps_step(child)) {
+    }
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+}
+
 const steps_operation_t steps_operations[STEPS_OPERATIONS] = {
-    { "insert", some, insert_new, LARGE, 0 },
-    { "update", some, replace, LARGE, 0 },
-    { "delete", some, remove_one, LARGE, 1 },
-    { "eviction", full, insert_new, LARGE, 2 },
-    { "expiry", few_expired, expire, 0, 4 },
-    { "repair", few_and_a_dead_one, replace, 0, 0 },
-    { "replay mark", few, mark, 0, 0 },
-    { "sign-in", some, sign_in, LARGE, 0 },
-    { "sign-out", some, use_and_sign_out, LARGE, 1 },
+    { "insert", some, insert_new, LARGE, 0, 0 },
+    { "update", some, replace, LARGE, 0, 0 },
+    { "delete", some, remove_one, LARGE, 1, 0 },
+    { "eviction", full, insert_new, LARGE, 2, 0 },
+    { "expiry", few_expired, expire, 0, 4, 0 },
+    { "repair", few_and_a_dead_one, replace, 0, 0, 0 },
+    { "replay mark", few, mark, 0, 0, 0 },
+    { "sign-in", some, sign_in, LARGE, 0, 0 },
+    { "sign-out", some, use_and_sign_out, LARGE, 1, 0 },
+    { "keeping", few, keep, 0, 0, 0 },
+    { "taking", few, take, 0, 0, 1 },
+    { "giving way", ring_full, keep, 0, 0, 3 },
+    { "ring's repair", few_and_a_dead_keeper, keep, 0, 0, 0 },
 };
 
 void steps_prepare(const steps_operation_t *operation)
@@ -165,6 +213,10 @@ void steps_prepare(const steps_operation_t *operation)
     old_key = table_key(OLD);
     new_record = table_record(STEPS_NEW, 300, steps_pool);
     replacement = table_record(OLD, 300, steps_pool);
+    new_thing = table_record(STEPS_NEW, 1200, steps_pool);
+    for (unsigned n = 0; n < STEPS_KEPT; n++) {
+        crash_ring_keep(steps_world.ring, n, 1 + n * LEN_MOST / STEPS_KEPT, CRASH_NOW, steps_pool);
+    }
     for (unsigned n = 0; n < STEPS_MARKS; n++) {
         es_hash_t key = table_key(n);
         int added;

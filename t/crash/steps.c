@@ -31,7 +31,7 @@
 
 #define NEXT 200000
 #define OTHERS 100 /* of the instructions that change nothing, one in so many */
-#define STEPS_MOST 20000
+#define STEPS_MOST 60000
 
 static es_why_t ignored;
 
@@ -43,6 +43,16 @@ static unsigned missing(void)
 
     for (unsigned n = 0; n < steps_sessions; n++) {
         gone += !crash_has(steps_world.table, n, steps_pool);
+    }
+    return gone;
+}
+
+static unsigned missing_kept(void)
+{
+    unsigned gone = 0;
+
+    for (unsigned n = 0; n < STEPS_KEPT; n++) {
+        gone += !crash_ring_has(steps_world.ring, n, steps_pool);
     }
     return gone;
 }
@@ -96,6 +106,18 @@ static int go_on_in_store(unsigned number)
            steps_world.store->remove(&removed, steps_world.store, &key, &ignored) == ES_OK && removed;
 }
 
+/* Something is kept after the kill, and taken. Where the ring is full, others may have to give way. */
+static int keep_on(unsigned number)
+{
+    es_hash_t key = table_key(number);
+    es_bytes_t content;
+
+    return crash_ring_keep(steps_world.ring, number, 700, CRASH_NOW, steps_pool) &&
+           crash_ring_has(steps_world.ring, number, steps_pool) &&
+           es_ring_take(&content, steps_world.ring, &key, CRASH_NOW, &ignored, steps_pool) == ES_OK && content.data &&
+           !crash_ring_has(steps_world.ring, number, steps_pool);
+}
+
 /* The mark of the killed process is there or not; whatever it is, it is set from now on. */
 static int mark_again(void)
 {
@@ -137,6 +159,12 @@ static int survive(int which, unsigned step)
                          "%s, killed after %u: the next sign-in by the store fails", name, step);
     good &= crash_expect(visit() && es_table_check(steps_world.table, &why) == ES_OK, "%s, killed after %u: %s", name,
                          step, why.text);
+    good &= crash_expect(missing_kept() <= steps_operations[which].drops,
+                         "%s, killed after %u: the ring lost something", name, step);
+    crash_ring_has(steps_world.ring, STEPS_NEW, steps_pool);
+    good &= crash_expect(keep_on(NEXT), "%s, killed after %u: nothing can be kept", name, step);
+    good &=
+        crash_expect(es_ring_check(steps_world.ring, &why) == ES_OK, "%s, killed after %u: %s", name, step, why.text);
     gone = missing();
     good &= crash_expect(gone <= ends + more, "%s, killed after %u: the repair lost %u sessions", name, step, gone);
     good &= crash_expect(all_stored(ends) && all_marked(), "%s, killed after %u: the store lost something", name, step);

@@ -19,9 +19,11 @@ typedef struct {
     void (*run)(void);
     apr_size_t size; /* of the table; 0: the smallest */
     unsigned ends;   /* sessions that the operation itself ends */
+    unsigned drops;  /* things of the ring that it drops */
 } steps_operation_t;
 
-#define STEPS_OPERATIONS 9
+#define STEPS_OPERATIONS 13
+#define STEPS_KEPT 12 /* things in the ring */
 extern const steps_operation_t steps_operations[STEPS_OPERATIONS];
 
 /* Of the operation that was prepared last: numbers 0 … steps_sessions - 1 are in the table before it. */

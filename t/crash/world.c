@@ -16,13 +16,13 @@ static void need(es_rv_t rv, const es_why_t *why)
 
 void crash_world_make(crash_world_t *world, apr_size_t table_size, apr_size_t store_size, apr_pool_t *pool)
 {
-    apr_size_t marks_size = es_replay_minimum();
+    apr_size_t marks_size = es_replay_minimum(), ring_size = es_ring_minimum();
     es_why_t why = ES_WHY_INIT;
     unsigned char *at;
     es_shm_t *shm;
 
     table_size = (table_size + PAGE - 1) / PAGE * PAGE;
-    world->size = table_size + marks_size + store_size;
+    world->size = table_size + marks_size + ring_size + store_size;
     world->memory = at = crash_memory(world->size);
     need(es_table_format(at, table_size, &why), &why);
     need(es_table_attach(&world->table, at, table_size, &why, pool), &why);
@@ -30,6 +30,9 @@ void crash_world_make(crash_world_t *world, apr_size_t table_size, apr_size_t st
     need(es_replay_format(at, marks_size, &why), &why);
     need(es_replay_attach(&world->marks, at, marks_size, &why, pool), &why);
     at += marks_size;
+    need(es_ring_format(at, ring_size, &why), &why);
+    need(es_ring_attach(&world->ring, at, ring_size, &why, pool), &why);
+    at += ring_size;
     need(es_shm_format(at, store_size, &why), &why);
     need(es_shm_attach(&shm, at, store_size, &why, pool), &why);
     world->store = es_shm_store(shm);
@@ -94,6 +97,52 @@ int crash_store_lists(es_store_t *store, unsigned number, apr_pool_t *pool)
         found += memcmp(&listed[n_listed].key, &key, sizeof key) == 0;
     }
     return found == 1;
+}
+
+int crash_keep(es_store_t *store, unsigned number, apr_size_t len, apr_pool_t *pool)
+{
+    const es_holder_t holder = { number, number };
+    es_hash_t key = table_key(number);
+    es_why_t why = ES_WHY_INIT;
+
+    return store->keep(store, &key, table_record(number, len, pool), &holder, CRASH_LATER, CRASH_NOW, &why) == ES_OK;
+}
+
+static int is_kept(es_rv_t rv, es_bytes_t content, unsigned number)
+{
+    const es_stored_t stored = { .record = content };
+
+    return is_there(rv, &stored, number);
+}
+
+int crash_has_kept(es_store_t *store, unsigned number, int takes, apr_pool_t *pool)
+{
+    es_hash_t key = table_key(number);
+    es_why_t why = ES_WHY_INIT;
+    es_bytes_t content = { NULL, 0 };
+    es_rv_t rv = takes ? store->kept_take(&content, store, &key, CRASH_NOW, &why, pool)
+                       : store->kept_find(&content, store, &key, CRASH_NOW, &why, pool);
+
+    return is_kept(rv, content, number);
+}
+
+int crash_ring_keep(es_ring_t *ring, unsigned number, apr_size_t len, apr_time_t now, apr_pool_t *pool)
+{
+    const es_holder_t holder = { number, number };
+    es_hash_t key = table_key(number);
+    es_why_t why = ES_WHY_INIT;
+
+    return es_ring_keep(ring, &key, table_record(number, len, pool), &holder, CRASH_LATER, now, &why) == ES_OK;
+}
+
+int crash_ring_has(es_ring_t *ring, unsigned number, apr_pool_t *pool)
+{
+    es_hash_t key = table_key(number);
+    es_why_t why = ES_WHY_INIT;
+    es_bytes_t content = { NULL, 0 };
+    es_rv_t rv = es_ring_find(&content, ring, &key, CRASH_NOW, &why, pool);
+
+    return is_kept(rv, content, number);
 }
 
 int crash_mark(es_store_t *store, unsigned number)

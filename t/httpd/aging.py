@@ -12,8 +12,8 @@ import time
 
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
-LABEL = b"entra-saml pending 1"
-STARTED = slice(1, 5)
+LABEL = b"entra-saml pending 2"
+STARTED = slice(2, 6)
 WINDOW = 60_000_000  # microseconds
 FILLED = 1  # a life in seconds that no real mark has
 

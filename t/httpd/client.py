@@ -122,6 +122,7 @@ class Browser:
     def __init__(self, network):
         self.network = network
         self.jar = Jar()
+        self.leave_out = ()  # headers that this browser does not send
 
     def open(self, url, *, initiator=None, follow=True, method="GET", body=None, headers=None):
         """Navigate, as by a typed address or, with an `initiator`, by a link or form on that page."""
@@ -196,6 +197,7 @@ class Browser:
             if method not in ("GET", "HEAD"):
                 sent["Origin"] = origin_of(initiator)
         sent.update(headers)
+        sent = {name: value for name, value in sent.items() if name not in self.leave_out}
         cross = initiator is not None and site_of(initiator) != site_of(url)
         return self.send(method, url, sent, body, cross_site=cross, navigation=True)
 

@@ -17,3 +17,14 @@ echo "Content-Type: text/plain"
 echo
 echo PROTECTED-BY-CGI
 """
+
+# Answers what was posted to it, and where.
+ECHO = """\
+#!/usr/bin/python3 -S
+import json, os, sys
+told = {key: os.environ.get(name, "") for key, name in (
+    ("method", "REQUEST_METHOD"), ("uri", "REQUEST_URI"), ("type", "CONTENT_TYPE"), ("user", "REMOTE_USER"))}
+told["body"] = sys.stdin.buffer.read().decode("latin-1")
+print("Content-Type: application/json\\n")
+print(json.dumps(told))
+"""

@@ -8,6 +8,7 @@ import pytest
 
 from programs import ENVIRONMENT
 from server import ORIGIN
+from visitor import Visitor
 
 # An application that believes its pages are public, and says so in every way HTTP knows.
 PUBLIC = """\
@@ -180,3 +181,54 @@ def test_not_modified_keeps_the_header(visitor):
     page = visitor.open(f"{ORIGIN}/static.txt", headers={"If-None-Match": tag})
     assert page.status == 304
     assert_private(page)
+
+
+# A cache that is told to store whatever comes, and to heed nothing that says otherwise.
+GREEDY = """
+    CacheQuickHandler {quick}
+    {store}
+    CacheIgnoreNoLastMod On
+    CacheDefaultExpire 60
+    CacheMinExpire 60
+    CacheStorePrivate On
+    CacheStoreNoStore On
+    CacheIgnoreCacheControl On
+    <Location "/">
+        AuthType entra-saml
+        Require valid-user
+    </Location>
+    <Location "/open">
+        AuthType None
+        Require all granted
+    </Location>
+"""
+STORES = {
+    "disk": 'CacheRoot "${ROOT}/cache"\n    CacheEnable disk "/"',
+    "socache": 'CacheSocache "shmcb:${ROOT}/run/cache(2048000)"\n    CacheSocacheMaxSize 102400\n    CacheEnable socache "/"',
+}
+
+
+@pytest.mark.parametrize("quick", ["on", "off"])
+@pytest.mark.parametrize("store", STORES)
+def test_a_greedy_cache(make_httpd, tools, entra, store, quick):
+    """It stores what is public, and still nobody's own page."""
+    httpd = make_httpd(
+        vhost=GREEDY.format(quick=quick, store=STORES[store]),
+        server=f'LoadModule cache_socache_module "{tools.libexec}/mod_cache_socache.so"',
+    )
+    httpd.script("private", PUBLIC)
+    for name in ("private", "open"):
+        httpd.page(f"{name}/page.txt", f"{name} page, old")
+    ada, ben, stranger = (Visitor(httpd.network, entra) for _ in range(3))
+    program, file, public = f"{ORIGIN}/cgi-bin/private", f"{ORIGIN}/private/page.txt", f"{ORIGIN}/open/page.txt"
+    ada.sign_in(program, "ada")
+    ben.sign_in(program, "ben")
+    for age in ("old", "new"):
+        for name in ("private", "open"):
+            httpd.page(f"{name}/page.txt", f"{name} page, {age}")
+        assert stranger.open(public).text == "open page, old", "the cache works"
+        assert ada.open(file).text == ben.open(file).text == f"private page, {age}"
+        assert ada.open(program).text.startswith("page of ada") and ben.open(program).text.startswith("page of ben")
+        for url in (program, file):
+            page = stranger.open(url)
+            assert stranger.at_entra(page) and "page of" not in page.text and "private" not in page.text

@@ -127,13 +127,24 @@ def test_sizes_and_fill(httpd, visitor):
     now = figures(httpd)
     table, used = now["EntraSAMLTableOctets"], now["EntraSAMLTableOctetsUsed"]
     marks, marked = now["EntraSAMLMarkOctets"], now["EntraSAMLMarkOctetsUsed"]
-    assert table + marks <= 8 * 1024 * 1024 <= 1.2 * (table + marks), "the whole segment but its bookkeeping"
+    ring = now["EntraSAMLPreserveOctets"]
+    assert table + marks + ring <= 8 * 1024 * 1024 <= 1.2 * (table + marks + ring), "the whole segment but its bookkeeping"
     assert 0 < used < table and used % 256 == 0
     assert now["EntraSAMLTablePercent"] == int(used * 1000 / table) / 10
     assert now["EntraSAMLSessionOctets"] == used // now["EntraSAMLSessions"]
     assert 512 <= now["EntraSAMLSessionOctets"] <= 2048
     assert marked == 16 * now["EntraSAMLMarks"]
     assert now["EntraSAMLMarkPercent"] == int(marked * 1000 / marks) / 10
+
+
+def test_what_is_kept(httpd, visitor, change):
+    """Of what waits for browsers: how much, and what became of it."""
+    asked = visitor.ask(f"{PAGE}?" + "x" * 2000)
+    names = ("EntraSAMLPreserved", "EntraSAMLPreserveOctetsUsed", "EntraSAMLPreservedEver", "EntraSAMLPreservedLost")
+    assert change.of(*names) == (1, 2560, 1, 0)
+    assert figures(httpd)["EntraSAMLPreservePercent"] == int(2560 * 1000 / figures(httpd)["EntraSAMLPreserveOctets"]) / 10
+    assert visitor.submit(visitor.answer(asked)).status == 200
+    assert change.of("EntraSAMLPreservedResent", "EntraSAMLPreserveRefused") == (0, 0)
 
 
 SIZES = ["UpTo512", "UpTo1024", "UpTo2048", "UpTo4096", "UpTo8192", "UpTo16384", "UpTo32768", "Larger"]

@@ -87,7 +87,7 @@ def test_programs_without_fetch_metadata(visitor, headers):
         {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"},
         {"Accept": "*/*"},
         {},
-        {"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"},
+        {"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"},
     ],
     ids=str,
 )

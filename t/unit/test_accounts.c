@@ -445,34 +445,14 @@ START_TEST(an_active_account_is_asked_once_in_its_time)
 }
 END_TEST
 
-START_TEST(a_pending_one_each_time)
+START_TEST(who_waits_is_asked_for_each_time_and_not_idle)
 {
     assert_sign_in(KNOWN, ES_OK);
     ledger_asked = 0;
-    assert_resume(ES_ACCOUNT_PENDING);
-    assert_resume(ES_ACCOUNT_PENDING);
-    ck_assert_int_eq(ledger_asked, 2);
-}
-END_TEST
-
-START_TEST(who_is_set_back_waits_again)
-{
-    sign_in_active();
-    rules.trusts_when_down = 1;
-    ledger_rows[0].state = ES_ACCOUNT_IS_PENDING;
-    scene_flow.now += TRUSTED;
-    assert_resume(ES_ACCOUNT_PENDING);
-    ledger_silence = ES_ACCOUNTS_DOWN;
-    assert_resume(ES_ACCOUNTS_DOWN);
-}
-END_TEST
-
-START_TEST(who_waits_and_looks_is_not_idle)
-{
-    assert_sign_in(KNOWN, ES_OK);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 1; i <= 4; i++) {
         scene_flow.now += IDLE / 2;
         assert_resume(ES_ACCOUNT_PENDING);
+        ck_assert_int_eq(ledger_asked, i);
     }
 }
 END_TEST
@@ -594,8 +574,7 @@ Suite *suite_accounts(void)
     add_attackers(suite);
     tcase_add_checked_fixture(tests, open_all, NULL);
     tcase_add_test(tests, an_active_account_is_asked_once_in_its_time);
-    tcase_add_test(tests, a_pending_one_each_time);
-    tcase_add_test(tests, who_waits_and_looks_is_not_idle);
+    tcase_add_test(tests, who_waits_is_asked_for_each_time_and_not_idle);
     tcase_add_test(tests, who_is_set_back_waits_again);
     tcase_add_test(tests, a_session_ends_with_its_account);
     tcase_add_test(tests, a_row_that_is_gone);

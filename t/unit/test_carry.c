@@ -144,9 +144,62 @@ START_TEST(what_has_expired_stays_behind_uncounted)
 }
 END_TEST
 
+static es_shm_t *make_with_ring(apr_size_t size, apr_size_t ring_size)
+{
+    unsigned char *memory = table_memory(size);
+    es_why_t why = ES_WHY_INIT;
+    es_shm_t *shm;
+
+    ck_assert_reason(es_shm_format_with(memory, size, ring_size, &why), ES_OK, why);
+    ck_assert_reason(es_shm_attach(&shm, memory, size, &why, unit_pool), ES_OK, why);
+    ck_assert_uint_eq(es_shm_ring_size(shm), ring_size);
+    return shm;
+}
+
+static es_rv_t keep(es_shm_t *shm, unsigned number, apr_size_t len, apr_time_t expires)
+{
+    const es_holder_t holder = { number, number };
+    es_store_t *store = es_shm_store(shm);
+    es_hash_t key = table_key(number);
+    es_why_t why = ES_WHY_INIT;
+
+    return store->keep(store, &key, table_record(number, len, unit_pool), &holder, expires, NOW, &why);
+}
+
+static int has_kept(es_shm_t *shm, unsigned number, apr_time_t now)
+{
+    es_store_t *store = es_shm_store(shm);
+    es_hash_t key = table_key(number);
+    es_why_t why = ES_WHY_INIT;
+    es_stored_t stored = { .slot = 0 };
+
+    ck_assert_reason(store->kept_find(&stored.record, store, &key, now, &why, unit_pool), ES_OK, why);
+    ck_assert(!stored.record.data || table_is_whole(&stored, number));
+    return stored.record.data != NULL;
+}
+
+/* What is kept for browsers goes along, with its expiry; where there is less room, as much of it as fits. */
+START_TEST(what_is_kept_goes_along)
+{
+    es_shm_t *from = make_with_ring(1024 * KIB, 256 * KIB), *to = make_with_ring(1024 * KIB, 512 * KIB), *small;
+
+    for (unsigned n = 0; n < 30; n++) {
+        ck_assert_int_eq(keep(from, n, 4000, n % 2 ? LATER : LATER + SEC(1)), ES_OK);
+    }
+    carry(to, from, NOW + SEC(10));
+    for (unsigned n = 0; n < 30; n++) {
+        ck_assert(has_kept(to, n, LATER - 1));
+        ck_assert_int_eq(has_kept(to, n, LATER), n % 2 == 0);
+    }
+    small = make_with_ring(1024 * KIB, 64 * KIB);
+    carry(small, from, LATER);
+    ck_assert(count(small, LATER).ring.items >= 8 && count(small, LATER).ring.items < 15);
+}
+END_TEST
+
 START_TEST(the_longest_idle_stay_behind_where_room_is_less)
 {
-    es_shm_t *from = make(4096 * KIB), *to = make(1024 * KIB);
+    es_shm_t *from = make(5120 * KIB), *to = make(1024 * KIB);
     es_carried_t carried;
     unsigned n, total = 0;
 
@@ -272,6 +325,7 @@ Suite *suite_carry(void)
 
     tcase_add_loop_test(carry, everything_alive_arrives_in_a_larger_one, 0, 4);
     tcase_add_test(carry, what_has_expired_stays_behind_uncounted);
+    tcase_add_test(carry, what_is_kept_goes_along);
     tcase_add_test(carry, the_longest_idle_stay_behind_where_room_is_less);
     tcase_add_test(carry, whoever_fits_is_taken);
     tcase_add_test(carry, the_future_is_as_far_as_the_past);

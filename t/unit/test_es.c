@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 /* Every status of reason.def that a user can get. httpd knows them by these numbers (RFC 9110 section 15). */
-static const int known_statuses[] = { 200, 400, 401, 403, 413, 500, 503 };
+static const int known_statuses[] = { 200, 400, 401, 403, 410, 413, 415, 500, 503 };
 
 static const es_reason_t *each(int rv)
 {

@@ -11,7 +11,7 @@
 
 #define SKEW apr_time_from_sec(180)
 #define NOW apr_time_from_sec(1700000000)
-#define LABEL "entra-saml pending 1"
+#define LABEL "entra-saml pending 2"
 
 static es_seal_key_t key;
 static es_pending_t pending;
@@ -89,8 +89,8 @@ START_TEST(fits_a_url)
     pending.landing = landing;
     pending.has_session = 1;
     text = seal();
-    ck_assert_uint_eq(strlen(text), 1068);
-    ck_assert_uint_eq(strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"), 1068);
+    ck_assert_uint_eq(strlen(text), 1070);
+    ck_assert_uint_eq(strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"), 1070);
     ck_assert_str_eq(reopen(text)->landing, landing);
 }
 END_TEST
@@ -136,16 +136,22 @@ START_TEST(opens_nothing_else)
     key.octet[5] ^= 1;
     expect_unreadable(text);
     key.octet[5] ^= 1;
-    /* Our seal over something else: another layout, cut short, a round too many, a NUL. */
+    /* Our seal over something else: another layout, cut short, a NUL, flags that are none, a round too many. */
     octets[60] = '/';
-    ck_assert_str_eq(reopen(seal_octets(octets, 53, LABEL))->landing, "");
-    expect_unreadable(seal_octets(octets, 53, "entra-saml pending 2"));
-    expect_unreadable(seal_octets(octets, 52, LABEL));
-    expect_unreadable(seal_octets(octets, 54, LABEL));
-    octets[0] = 4;
-    expect_unreadable(seal_octets(octets, 84, LABEL));
-    octets[0] = 3;
+    ck_assert_str_eq(reopen(seal_octets(octets, 54, LABEL))->landing, "");
+    expect_unreadable(seal_octets(octets, 54, "entra-saml pending 1"));
     expect_unreadable(seal_octets(octets, 53, LABEL));
+    expect_unreadable(seal_octets(octets, 55, LABEL));
+    octets[1] = 4; /* a session, cut short */
+    expect_unreadable(seal_octets(octets, 85, LABEL));
+    octets[1] = 0;
+    octets[0] = 1; /* something kept, cut short */
+    expect_unreadable(seal_octets(octets, 86, LABEL));
+    octets[0] = 2;
+    expect_unreadable(seal_octets(octets, 54, LABEL));
+    octets[0] = 0;
+    octets[1] = 3;
+    expect_unreadable(seal_octets(octets, 54, LABEL));
 }
 END_TEST
 

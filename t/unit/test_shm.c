@@ -308,6 +308,26 @@ START_TEST(no_session_without_its_entries)
 }
 END_TEST
 
+/* How much the ring gets: a default that grows with the memory, or what is wanted as long as the rest has room. */
+START_TEST(the_ring_has_its_share)
+{
+    static const struct {
+        apr_size_t size, wanted, ring; /* 0: ES_CONFIG_PRESERVE */
+    } shares[] = {
+        { 32 << 20, 0, 1 << 20 },      { 64 << 20, 0, 1 << 20 },        { 8 << 20, 0, 512 << 10 },
+        { 2 << 20, 0, 128 << 10 },     { 2 << 20, 64 << 10, 64 << 10 }, { 2 << 20, 65537, 69632 },
+        { 2 << 20, 1 << 20, 1 << 20 }, { 2 << 20, (1 << 20) + 1, 0 },   { 2 << 20, 4096, 0 },
+        { 2 << 20, 3 << 20, 0 },
+    };
+    es_why_t why = ES_WHY_INIT;
+    apr_size_t ring = 0;
+
+    ck_assert_reason(es_shm_ring(&ring, shares[_i].size, shares[_i].wanted, &why),
+                     shares[_i].ring ? ES_OK : ES_CONFIG_PRESERVE, why);
+    ck_assert_uint_eq(ring, shares[_i].ring);
+}
+END_TEST
+
 /* The smallest sessions Entra makes, of two blocks with three subjects: the index is never what is full. */
 START_TEST(the_table_is_full_before_the_index)
 {
@@ -424,6 +444,7 @@ Suite *suite_shm(void)
     tcase_add_test(shm, counts_and_tidies);
     tcase_add_test(shm, lists_by_subject);
     tcase_add_test(shm, no_session_without_its_entries);
+    tcase_add_loop_test(shm, the_ring_has_its_share, 0, 10);
     tcase_add_loop_test(shm, the_table_is_full_before_the_index, 0, 2);
     tcase_add_test(shm, full_evicts_and_warns_or_refuses);
     tcase_add_test(shm, a_session_takes_little_memory);

@@ -51,6 +51,28 @@ static void use_own(worker_t *worker, unsigned round, apr_pool_t *pool)
     es_shm_note(worker->shm, ES_OK);
 }
 
+/* Something kept for this thread alone, and something that all of them take: never torn, and after it was taken gone. */
+static void keep_and_take(worker_t *worker, unsigned round, apr_pool_t *pool)
+{
+    es_store_t *store = es_shm_store(worker->shm);
+    const es_holder_t holder = { worker->number, round };
+    const unsigned own = 500 + worker->number, common = 600 + round % USERS;
+    es_why_t why = ES_WHY_INIT;
+
+    for (unsigned i = 0; i < 2; i++) {
+        const unsigned number = i ? common : own;
+        es_hash_t key = table_key(number);
+        es_stored_t stored = { .slot = 0 };
+
+        worker->wrong +=
+            store->keep(store, &key, table_record(number, 100 + number, pool), &holder, LATER, NOW, &why) != ES_OK;
+        worker->wrong += store->kept_find(&stored.record, store, &key, NOW, &why, pool) != ES_OK ||
+                         (stored.record.data ? !table_is_whole(&stored, number) : number == own);
+        worker->wrong += store->kept_take(&stored.record, store, &key, NOW, &why, pool) != ES_OK ||
+                         (stored.record.data ? !table_is_whole(&stored, number) : number == own);
+    }
+}
+
 /* A session that all of them make and end, and a mark that all of them want. */
 static void use_common(worker_t *worker, unsigned round, apr_pool_t *pool)
 {
@@ -80,6 +102,7 @@ static void *work(void *baton)
     for (unsigned round = 0; round < ROUNDS; round++) {
         use_own(worker, round, pool);
         use_common(worker, round, pool);
+        keep_and_take(worker, round, pool);
         if (round % 100 == 0) {
             es_shm_tidy(worker->shm, NOW);
         }
@@ -117,6 +140,8 @@ START_TEST(threads_share_a_store)
     ck_assert_uint_eq(counters.signins, THREADS * ROUNDS);
     ck_assert_uint_eq(counters.table.evicted, 0);
     ck_assert_uint_le(counters.table.records, USERS);
+    ck_assert_uint_ge(counters.ring.taken, THREADS * ROUNDS);
+    ck_assert_uint_eq(counters.ring.used, 0);
     ck_assert_reason(es_shm_recover(shm, &why), ES_OK, why);
 }
 END_TEST

@@ -148,10 +148,19 @@ START_TEST(visit)
 }
 END_TEST
 
+START_TEST(frames)
+{
+    ck_assert(es_visitor_is_framed("iframe") && es_visitor_is_framed("frame") && es_visitor_is_framed("IFRAME"));
+    ck_assert(!es_visitor_is_framed("document") && !es_visitor_is_framed("object") && !es_visitor_is_framed("iframes"));
+    ck_assert(!es_visitor_is_framed("") && !es_visitor_is_framed(NULL));
+}
+END_TEST
+
 Suite *suite_visitor(void)
 {
     Suite *suite = suite_create("visitor");
 
     tcase_add_loop_test(unit_case(suite, "visits"), visit, 0, COUNT);
+    tcase_add_test(unit_case(suite, "frames"), frames);
     return suite;
 }

@@ -457,6 +457,18 @@ START_TEST(who_waits_is_asked_for_each_time_and_not_idle)
 }
 END_TEST
 
+START_TEST(who_is_set_back_waits_again)
+{
+    sign_in_active();
+    rules.trusts_when_down = 1;
+    ledger_rows[0].state = ES_ACCOUNT_IS_PENDING;
+    scene_flow.now += TRUSTED;
+    assert_resume(ES_ACCOUNT_PENDING);
+    ledger_silence = ES_ACCOUNTS_DOWN;
+    assert_resume(ES_ACCOUNTS_DOWN);
+}
+END_TEST
+
 START_TEST(a_session_ends_with_its_account)
 {
     sign_in_active();

@@ -19,8 +19,9 @@
  * (but not this module: -z nodelete) and GObject never. So each pass starts them again, none is ever shut down, and
  * nobody remembers in a static that he has been here.
  *   pre_config    the libraries: XML, then digests, then requests, then signatures last, since lasso starts xmlsec
- *                 as well and would take the error callback away; drivers of databases; the directives of the configuration need them
- *                 (Require claim is compiled when it is read)
+ *                 as well and would take the error callback away; drivers of databases; the directives of the
+ *                 configuration need them (Require claim is compiled when it is read), and so do expressions and log
+ *                 formats
  *   check_config  the configuration judged, sites made; the last hook of `httpd -t`
  *   post_config   key file and segment; not in the pass before the real one */
 static int start_libraries(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
@@ -42,6 +43,8 @@ static int start_libraries(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptem
 static void register_hooks(apr_pool_t *pool)
 {
     ap_hook_pre_config(start_libraries, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_pre_config(mes_expression_register_log, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_expr_lookup(mes_expression_find, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_config(mes_judge_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(mes_state_open, NULL, NULL, APR_HOOK_MIDDLE);
 
@@ -52,6 +55,7 @@ static void register_hooks(apr_pool_t *pool)
 
     /* Before any hook can read a header that looks like ours; `RequestHeader … early` of mod_headers comes after. */
     ap_hook_post_read_request(mes_guard_headers, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_post_read_request(mes_cookies_hide, NULL, NULL, APR_HOOK_REALLY_FIRST);
 
     /* The endpoints: before mod_proxy, mod_rewrite and mod_alias, which all stand at APR_HOOK_FIRST or later. */
     ap_hook_pre_translate_name(mes_endpoint_protect, NULL, NULL, APR_HOOK_REALLY_FIRST);
@@ -75,8 +79,10 @@ static void register_hooks(apr_pool_t *pool)
     /* The environment in fixups, which always runs, also where httpd takes over the verdict of an outer request; first,
      * so that rewrite rules and RequestHeader see it. */
     ap_hook_fixups(mes_export_environment, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_fixups(mes_cookies_settle, NULL, NULL, APR_HOOK_REALLY_FIRST);
     /* The last hook before the handler, after all fixups. */
     ap_hook_insert_filter(mes_export_settle, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_insert_filter(mes_cookies_insert, NULL, NULL, APR_HOOK_REALLY_FIRST);
 
     /* Cache-Control after mod_headers, which inserts its filter at APR_HOOK_LAST; error answers have a hook of their
      * own. */

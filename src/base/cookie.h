@@ -8,9 +8,20 @@
 
 #include "base/es.h"
 
+/* What the names of ours begin with; the tag of their connection follows. */
+#define ES_COOKIE_SESSION "__Host-entra-session-"
+#define ES_COOKIE_SIGNIN "__Host-entra-signin-"
+
 /* The next value of `name` in a Cookie header, NULL at the end. *cursor starts as the header (NULL allowed) and moves
  * on: a browser may send several of one name, and the one that is ours need not be the first. */
 const char *es_cookie_next(const char **cursor, const char *name, apr_pool_t *pool);
+
+/* A Cookie header without ours, of whichever connection and however many: the others stay octet by octet. *rest = NULL
+ * where none is left. Returns 0, and leaves *rest alone, where there is nothing to take out.
+ *
+ * Ours end at a comma too, since httpd joins the Cookie headers of HTTP/1.1 by one. es_cookie_next must not find them
+ * there: a sibling host may set `a=1, __Host-…`, and the prefix would protect nothing. */
+int es_cookie_strip(const char **rest, const char *header, apr_pool_t *pool);
 
 /* How many of one name are tried: a request has room for thousands, and each costs a digest and a look into the store. */
 #define ES_COOKIE_TRIES 64

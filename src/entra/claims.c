@@ -59,11 +59,12 @@ static int is_separator(char c)
     return c == '/' || c == ':' || c == '#';
 }
 
-/* Our own variables beside those of the claims: of the link, of EntraSAMLGroup, of EntraSAMLHeaderLimit. */
+/* Our own variables beside those of the claims: of the link, of EntraSAMLGroup, of EntraSAMLHeaderLimit, and the
+ * sign-out address. */
 static int is_reserved(const char *short_name)
 {
     return strcmp(short_name, ES_CLAIMS_OVERAGE) == 0 || strcmp(short_name, ES_CLAIMS_GROUP_NAMES) == 0 ||
-           strcmp(short_name, ES_CLAIMS_HEADERS_MISSING) == 0;
+           strcmp(short_name, ES_CLAIMS_HEADERS_MISSING) == 0 || strcmp(short_name, ES_CLAIMS_LOGOUT_URL) == 0;
 }
 
 const char *es_claims_derive(const char *name, apr_pool_t *pool)

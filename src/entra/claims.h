@@ -46,6 +46,7 @@ es_rv_t es_claims_read(const es_claim_t **claims, int *n_claims, int *n_dropped,
 /* Names that our own variables take: no claim may have them as its short name. */
 #define ES_CLAIMS_OVERAGE "groups_overage"
 #define ES_CLAIMS_GROUP_NAMES "group_names"
+#define ES_CLAIMS_LOGOUT_URL "logout_url"
 #define ES_CLAIMS_HEADERS_MISSING "headers_missing"
 
 /* EntraSAMLRequiredClaims. ES_CONFIG_CLAIM: something that is no short name. */

@@ -2,6 +2,7 @@
 #include "entra/connection.h"
 
 #include "base/codec.h"
+#include "base/cookie.h"
 #include "base/crypto.h"
 #include "base/guid.h"
 #include "base/url.h"
@@ -270,8 +271,8 @@ static void make_id(es_connection_t *made, apr_pool_t *pool)
 {
     made->id = es_connection_id_of(made->issuer, made->entity_id);
     made->tag = es_codec_hex(es_bytes(made->id.octet, 4), pool);
-    made->session_cookie = apr_pstrcat(pool, "__Host-entra-session-", made->tag, NULL);
-    made->binding_cookie = apr_pstrcat(pool, "__Host-entra-signin-", made->tag, NULL);
+    made->session_cookie = apr_pstrcat(pool, ES_COOKIE_SESSION, made->tag, NULL);
+    made->binding_cookie = apr_pstrcat(pool, ES_COOKIE_SIGNIN, made->tag, NULL);
 }
 
 es_rv_t es_connection_make(es_connection_t **connection, const es_connection_conf_t *conf,

@@ -189,6 +189,9 @@ static es_rv_t make_record(es_signin_t *in, es_acs_report_t *report, const es_fl
         rv = es_claims_user(&fresh.user, fresh.claims, fresh.n_claims, site->connection->remote_user, why);
     }
     if (rv == ES_OK) {
+        rv = es_username_apply(&fresh.user, site->username, fresh.user, why, flow->pool);
+    }
+    if (rv == ES_OK) {
         rv = pack(in, &fresh, flow, why);
     }
     if (rv != ES_OK) {

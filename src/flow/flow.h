@@ -14,6 +14,7 @@
 #include "entra/connection.h"
 #include "policy/landing.h"
 #include "policy/repeat.h"
+#include "policy/username.h"
 #include "saml/query.h"
 #include "saml/request.h"
 #include "saml/signoff.h"
@@ -31,6 +32,7 @@ typedef struct {
     int n_aliases;
     const char *const *required_claims; /* NULL-terminated; NULL: none */
     const char *const *session_claims;  /* what a front end may see, NULL-terminated; NULL: none */
+    const es_username_t *username;      /* what becomes of the claim that names the user; NULL: nothing */
     apr_interval_time_t keep;           /* longest session lifetime of any section: how long a record may be needed */
     int sessions_per_user;              /* at most, 0: any number */
     int idp_initiated;                  /* accept responses that answer no request */

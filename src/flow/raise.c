@@ -51,17 +51,19 @@ static int has_value(const es_claim_t *claim, const char *value)
 }
 
 /* The claim with the values that it lacks behind its own. Returns how many there were. */
-static int add_values(es_claim_t *claim, const char *const *values, int count, apr_pool_t *pool)
+static int add_values(es_claim_t *claim, const apr_array_header_t *values, apr_pool_t *pool)
 {
-    const char **all = apr_palloc(pool, (apr_size_t)(claim->count + count) * sizeof *all);
+    const char **all = apr_palloc(pool, (apr_size_t)(claim->count + values->nelts) * sizeof *all);
     const int before = claim->count;
     int i;
 
     memcpy(all, claim->values, (apr_size_t)before * sizeof *all);
     claim->values = all;
-    for (i = 0; i < count; i++) {
-        if (!has_value(claim, values[i])) {
-            all[claim->count++] = values[i];
+    for (i = 0; i < values->nelts; i++) {
+        const char *value = APR_ARRAY_IDX(values, i, const char *);
+
+        if (!has_value(claim, value)) {
+            all[claim->count++] = value;
         }
     }
     return claim->count - before;
@@ -83,7 +85,7 @@ static int add_methods(es_session_new_t *fresh, const es_session_t *old, apr_poo
     if (i == fresh->n_claims) {
         claims[i] = (es_claim_t){ .id = id, .name = METHODS, .short_name = METHODS };
     }
-    added = add_values(&claims[i], es_session_values(&had, pool), had.count, pool);
+    added = add_values(&claims[i], es_session_values(&had, pool), pool);
     if (added > 0) {
         fresh->claims = claims;
         fresh->n_claims += i == fresh->n_claims;

@@ -13,13 +13,13 @@
 
 static const char *join_values(const es_session_claim_t *claim, apr_pool_t *pool)
 {
-    apr_array_header_t *texts = apr_array_make(pool, claim->count, sizeof(const char *));
-    const char *const *value = es_session_values(claim, pool);
+    apr_array_header_t *values = es_session_values(claim, pool);
+    int i;
 
-    for (; *value; value++) {
-        APR_ARRAY_PUSH(texts, const char *) = es_codec_json(*value, pool);
+    for (i = 0; i < values->nelts; i++) {
+        APR_ARRAY_IDX(values, i, const char *) = es_codec_json(APR_ARRAY_IDX(values, i, const char *), pool);
     }
-    return apr_array_pstrcat(pool, texts, ',');
+    return apr_array_pstrcat(pool, values, ',');
 }
 
 /* Those that the administrator chose and the session has. A claim that is absent stays absent: no groups are something

@@ -34,9 +34,11 @@ static int agree(const mes_server_t *a, const mes_server_t *b, const int *slots,
 
 int mes_agree_names(const mes_server_t *a, const mes_server_t *b)
 {
-    static const int slots[] = { MES_REMOTE_USER, MES_CLAIM, MES_REQUIRED_CLAIMS };
+    static const int slots[] = { MES_REMOTE_USER, MES_REMOTE_USER_MATCH, MES_REMOTE_USER_STRIP, MES_CLAIM,
+                                 MES_REQUIRED_CLAIMS };
 
-    return agree(a, b, slots, sizeof slots / sizeof *slots);
+    return agree(a, b, slots, sizeof slots / sizeof *slots) &&
+           a->value[MES_REMOTE_USER_LOWER].number == b->value[MES_REMOTE_USER_LOWER].number;
 }
 
 static int agree_on_parties(const mes_server_t *a, const mes_server_t *b)

@@ -43,6 +43,18 @@ const es_group_t *mes_conf_groups(int *n_groups, const mes_value_t *value, apr_p
     return groups;
 }
 
+const char *const *mes_conf_names(const mes_value_t *value, apr_pool_t *pool)
+{
+    apr_array_header_t *list;
+
+    if (!value->list) {
+        return NULL;
+    }
+    list = apr_array_copy(pool, value->list);
+    APR_ARRAY_PUSH(list, const char *) = NULL;
+    return (const char *const *)list->elts;
+}
+
 static void merge_values(mes_value_t *merged, const mes_value_t *base, const mes_value_t *add, int count)
 {
     int i;

@@ -35,6 +35,23 @@ static es_rv_t check_groups(const mes_value_t *value, es_why_t *why, apr_pool_t 
     return es_groups_make(&groups, pairs, count, why, pool);
 }
 
+static es_rv_t check_matches(const mes_value_t *value, es_why_t *why, apr_pool_t *pool)
+{
+    const es_username_conf_t said = { .matches = (const char *const *)value->list->elts,
+                                      .n_matches = value->list->nelts / 2 };
+    const es_username_t *username;
+
+    return es_username_make(&username, &said, why, pool);
+}
+
+static es_rv_t check_domains(const mes_value_t *value, es_why_t *why, apr_pool_t *pool)
+{
+    const es_username_conf_t said = { .domains = mes_conf_names(value, pool) };
+    const es_username_t *username;
+
+    return es_username_make(&username, &said, why, pool);
+}
+
 static es_rv_t check_required(const mes_value_t *value, es_why_t *why, apr_pool_t *pool)
 {
     (void)pool;
@@ -133,6 +150,12 @@ const command_rec mes_directives[] = {
            .slot = MES_CLOCK_SKEW, .min = SECONDS(1), .max = SECONDS(300), .fallback = SECONDS(180)),
     SERVER("EntraSAMLRemoteUser", "NAME [NAME ...]: short names of claims for REMOTE_USER", .kind = MES_KIND_LIST,
            .slot = MES_REMOTE_USER),
+    SERVER("EntraSAMLRemoteUserMatch", "REGEX REPLACEMENT: what REMOTE_USER is made of", .kind = MES_KIND_PAIRS,
+           .slot = MES_REMOTE_USER_MATCH, .fault = ES_CONFIG_REMOTE_USER, .check = check_matches),
+    SERVER("EntraSAMLRemoteUserLowerCase", "On or Off: REMOTE_USER in small letters", .kind = MES_KIND_CHOICE,
+           .slot = MES_REMOTE_USER_LOWER, .choices = off_on, .fallback = 0),
+    SERVER("EntraSAMLRemoteUserStripDomain", "Off, On or DOMAIN [DOMAIN ...]: REMOTE_USER without @ and domain",
+           .kind = MES_KIND_LIST, .slot = MES_REMOTE_USER_STRIP, .check = check_domains),
     SERVER("EntraSAMLClaim", "FULL-NAME SHORT-NAME: a short name for a claim", .kind = MES_KIND_PAIRS,
            .slot = MES_CLAIM, .fault = ES_CONFIG_CLAIM, .check = check_aliases),
     SERVER("EntraSAMLGroup", "NAME OBJECT-ID: a name for a group", .kind = MES_KIND_PAIRS, .slot = MES_GROUP,
@@ -207,6 +230,8 @@ const command_rec mes_directives[] = {
              .kind = MES_KIND_SIZE_OR_OFF, .slot = MES_PRESERVE_POST, .min = KIB(1), .max = MIB(1), .fallback = 0),
     LOCATION("EntraSAMLPreflight", "On or Off: a CORS preflight passes without a session", .kind = MES_KIND_CHOICE,
              .slot = MES_PREFLIGHT, .choices = off_on, .fallback = 0),
+    LOCATION("EntraSAMLPassCookies", "On or Off: the application gets our cookies too", .kind = MES_KIND_CHOICE,
+             .slot = MES_PASS_COOKIES, .choices = off_on, .fallback = 0),
     LOCATION("EntraSAMLStepUp", "Off, Fresh or MFA: the sign-in that a user gets once whom the rules deny",
              .kind = MES_KIND_CHOICE, .slot = MES_STEP_UP, .choices = step_up, .fallback = MES_STEP_UP_OFF),
     EXPORT("EntraSAMLEnvPrefix", MES_SAY_PREFIX, "TEXT: what the variables of claims begin with"),

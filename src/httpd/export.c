@@ -9,9 +9,10 @@
 
 #include <apr_strings.h>
 
-/* ES_CLAIMS_GROUP_NAMES and ES_CLAIMS_OVERAGE, which no claim can have. */
+/* ES_CLAIMS_GROUP_NAMES, ES_CLAIMS_OVERAGE and ES_CLAIMS_LOGOUT_URL, which no claim can have. */
 #define MES_GROUP_NAMES MES_PREFIX "GROUP_NAMES"
 #define MES_GROUPS_OVERAGE MES_PREFIX "GROUPS_OVERAGE"
+#define MES_LOGOUT_URL MES_PREFIX "LOGOUT_URL"
 
 const char *const *mes_export_names(apr_pool_t *pool)
 {
@@ -54,30 +55,16 @@ static void remove_variables(request_rec *r, const es_fold_set_t *ours, const es
     r->subprocess_env = kept;
 }
 
-/* EntraSAMLGroup's names of the groups that the user is in, in their order. */
-static apr_array_header_t *list_names(const es_groups_t *groups, const es_session_claim_t *claim, apr_pool_t *pool)
-{
-    apr_array_header_t *names = apr_array_make(pool, groups->count, sizeof(const char *));
-    int i;
-
-    for (i = 0; i < groups->count; i++) {
-        if (es_rule_holds_guid(claim, groups->groups[i].guid)) {
-            APR_ARRAY_PUSH(names, const char *) = groups->groups[i].name;
-        }
-    }
-    return names;
-}
-
 /* What no claim says by itself: the names of groups, joined as values are, and that the groups are unknown. */
 static int find_names(es_header_values_t *names, const mes_site_t *site, const es_session_t *session, apr_pool_t *pool)
 {
     es_session_claim_t claim;
-    apr_array_header_t *list;
+    const apr_array_header_t *list;
 
     if (site->groups->count == 0 || !es_session_find(&claim, session, site->claim_groups, NULL)) {
         return 0;
     }
-    list = list_names(site->groups, &claim, pool);
+    list = es_rule_group_names(site->groups, &claim, pool);
     names->count = list->nelts;
     names->joined = apr_array_pstrcat(pool, list, ';');
     names->len = strlen(names->joined);
@@ -112,6 +99,7 @@ static void export_by_default(request_rec *r, const mes_site_t *site, const es_s
     if (is_overage(site, session)) {
         apr_table_addn(r->subprocess_env, MES_GROUPS_OVERAGE, "1");
     }
+    apr_table_addn(r->subprocess_env, MES_LOGOUT_URL, site->connection->logout_url);
 }
 
 /* ---- by a plan ----------------------------------------------------------------------------------------------- */
@@ -196,6 +184,8 @@ static void export_claims(mes_sending_t *sending, const es_session_t *session)
 static void export_own(mes_sending_t *sending, const mes_site_t *site, const es_session_t *session)
 {
     static const es_header_values_t yes = { "1", 1, 1 };
+    const char *url = site->connection->logout_url;
+    const es_header_values_t logout = { url, strlen(url), 1 };
     const mes_target_t *own = sending->plan->own;
     request_rec *r = sending->r;
     es_header_values_t names;
@@ -209,6 +199,7 @@ static void export_own(mes_sending_t *sending, const mes_site_t *site, const es_
     if (is_overage(site, session)) {
         deliver(sending, &own[MES_OWN_OVERAGE], &yes);
     }
+    deliver(sending, &own[MES_OWN_LOGOUT_URL], &logout);
     if (r->user) {
         mes_headers_send_one(sending, &own[MES_OWN_USER], r->user);
     }

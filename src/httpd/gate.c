@@ -27,13 +27,24 @@ static int is_look(const request_rec *r)
     return outer && outer->endpoint;
 }
 
+es_rv_t mes_gate_find(es_session_t *session, request_rec *r, const mes_site_t *site, es_why_t *why)
+{
+    const mes_location_t *location = mes_request_location(r);
+    const apr_interval_time_t fresh = location->value[MES_FRESH_SIGN_IN].number;
+    es_flow_t flow;
+    es_rv_t rv;
+
+    mes_request_flow(&flow, r, site);
+    rv = es_resume_find(session, &flow, location->value[MES_LIFETIME].number, location->value[MES_IDLE].number, why);
+    return rv == ES_OK && fresh ? es_session_check_fresh(session, flow.now, fresh, why) : rv;
+}
+
 int mes_gate_resume(request_rec *r)
 {
     const mes_site_t *site = mes_request_site(r);
     mes_request_t *request = mes_request_find(r);
     const mes_location_t *location = mes_request_location(r);
     es_why_t why = ES_WHY_INIT;
-    es_flow_t flow;
 
     if ((request && request->endpoint) || is_look(r) || !mes_request_is_ours(r)) {
         return DECLINED;
@@ -51,13 +62,7 @@ int mes_gate_resume(request_rec *r)
         request->cause = "there is no metadata yet, so that nobody can sign in or be known";
         return DECLINED;
     }
-    mes_request_flow(&flow, r, site);
-    request->resumed = es_resume_find(&request->session, &flow, location->value[MES_LIFETIME].number,
-                                      location->value[MES_IDLE].number, &why);
-    if (request->resumed == ES_OK && location->value[MES_FRESH_SIGN_IN].number) {
-        request->resumed =
-            es_session_check_fresh(&request->session, flow.now, location->value[MES_FRESH_SIGN_IN].number, &why);
-    }
+    request->resumed = mes_gate_find(&request->session, r, site, &why);
     if (request->resumed != ES_OK) {
         request->cause = apr_pstrdup(r->pool, why.text);
         mes_io_trace(r, "no session", request->cause);
@@ -98,7 +103,8 @@ static int is_denial(int verdict, const mes_request_t *request)
 }
 
 /* Calls the hook it stands in, to see what the others in it will say: for a signed-in user a denial becomes our page.
- */
+ * For anybody else it becomes the way to Entra where an expression asked for a claim: mod_authz_core takes one that is
+ * false for a denial, and not for one that needs a user. */
 int mes_gate_judge(request_rec *r)
 {
     mes_request_t *request = mes_request_find(r);
@@ -110,19 +116,16 @@ int mes_gate_judge(request_rec *r)
     if (request->resumed == ES_CONFIG_SECTION) {
         return refuse_section(r);
     }
-    if (request->resumed != ES_OK && !es_account_holds(request->resumed)) {
-        return DECLINED;
-    }
     request->is_judging = 1;
     verdict = ap_run_access_checker_ex(r);
     request->is_judging = 0;
-    if (!is_denial(verdict, request) || !can_answer(r)) {
-        return verdict;
-    }
     if (request->resumed == ES_OK) {
-        return mes_denial_answer(r, request);
+        return is_denial(verdict, request) && can_answer(r) ? mes_denial_answer(r, request) : verdict;
     }
-    return request->is_waiting ? refuse_account(r, mes_request_site(r), request) : verdict;
+    if (request->is_waiting && verdict == HTTP_FORBIDDEN && can_answer(r)) {
+        return refuse_account(r, mes_request_site(r), request);
+    }
+    return verdict == HTTP_FORBIDDEN && request->is_claim_asked ? mes_gate_signon(r) : verdict;
 }
 
 /* What httpd took over for this request: had it passed the rules? See mes_request_session. */

@@ -47,6 +47,15 @@ void mes_io_config_error(const es_why_t *why, const ap_directive_t *at)
     }
 }
 
+void mes_io_config_warning(const es_why_t *why, const ap_directive_t *at)
+{
+    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
+        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_WARNING, 0, NULL, TAG "warning=%s: %s on line %d of %s: %s. %s",
+                     es_reason(why->rv)->code, at->directive, at->line_num, at->filename, why->text,
+                     es_reason(why->rv)->remedy);
+    }
+}
+
 void mes_io_config_note(const server_rec *server, const char *note)
 {
     ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server, TAG "reason=%s: %s", es_reason(ES_CONFIG_STATE)->code, note);

@@ -67,6 +67,7 @@ static const ap_directive_t *find_blamed(const mes_server_t *conf, es_rv_t rv)
         { ES_CONFIG_TIME, MES_CLOCK_SKEW },
         { ES_CONFIG_CLAIM, MES_REMOTE_USER },
         { ES_CONFIG_TEMPLATE, MES_PAGE_TEMPLATE },
+        { ES_CONFIG_REMOTE_USER, MES_REMOTE_USER_STRIP },
         { ES_CONFIG_SHARED, MES_REMOTE_USER },
         { ES_CONFIG_SHARED, MES_CLAIM },
         { ES_CONFIG_AUTHN_CONTEXT, MES_AUTHN_CONTEXT },
@@ -212,6 +213,20 @@ static es_rv_t check_stray(const ap_directive_t **at, const mes_server_t *conf, 
     return ES_OK;
 }
 
+/* The administrator may know better; once for a directive that several hosts inherit. */
+static void warn_of_domains(const mes_server_t *conf, const mes_server_t *main_conf)
+{
+    const ap_directive_t *at = conf->value[MES_REMOTE_USER_STRIP].at;
+    const mes_site_t *site = es_slot_look(conf->slot);
+    es_why_t why = ES_WHY_INIT;
+
+    if (es_username_joins_domains(site->flow.username) &&
+        (conf == main_conf || at != main_conf->value[MES_REMOTE_USER_STRIP].at)) {
+        es_fail(&why, ES_CONFIG_REMOTE_USER, "users that have the same name in different domains become one user");
+        mes_io_config_warning(&why, at);
+    }
+}
+
 static es_rv_t check_memory(const mes_value_t *size, es_why_t *why)
 {
     if ((apr_size_t)size->number < es_shm_minimum()) {
@@ -300,6 +315,8 @@ static int judge_hosts(server_rec *main_server, mes_state_t *state, apr_pool_t *
             check_stray(&at, conf, main_conf, &why);
         } else if (make_first_site(conf, state, main_server, &why, pconf) != ES_OK) {
             at = find_blamed(conf, why.rv);
+        } else {
+            warn_of_domains(conf, main_conf);
         }
         if (why.rv != ES_OK) {
             mes_io_config_error(&why, at);

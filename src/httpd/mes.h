@@ -12,6 +12,7 @@
 
 #include <httpd.h>
 
+#include <ap_expr.h>
 #include <http_config.h>
 #include <http_core.h>
 #include <http_request.h>
@@ -52,6 +53,9 @@ typedef enum {
     MES_DEFAULT_PAGE,
     MES_CLOCK_SKEW,
     MES_REMOTE_USER,
+    MES_REMOTE_USER_MATCH,
+    MES_REMOTE_USER_LOWER,
+    MES_REMOTE_USER_STRIP,
     MES_CLAIM,
     MES_GROUP,
     MES_REQUIRED_CLAIMS,
@@ -90,6 +94,7 @@ typedef enum {
     MES_UNAUTHENTICATED,
     MES_PRESERVE_POST,
     MES_PREFLIGHT,
+    MES_PASS_COOKIES,
     MES_STEP_UP,
     MES_LOCATION_SLOTS
 } mes_location_slot_t;
@@ -172,6 +177,8 @@ void *mes_conf_make_location(apr_pool_t *pool, char *path);
 void *mes_conf_merge_location(apr_pool_t *pool, void *base, void *add);
 
 mes_server_t *mes_conf_server(const server_rec *server);
+/* A list, NULL-terminated; NULL where there is none. */
+const char *const *mes_conf_names(const mes_value_t *value, apr_pool_t *pool);
 /* EntraSAMLClaim's and EntraSAMLGroup's pairs. */
 const es_claim_alias_t *mes_conf_aliases(int *n_aliases, const mes_value_t *value, apr_pool_t *pool);
 const es_group_t *mes_conf_groups(int *n_groups, const mes_value_t *value, apr_pool_t *pool);
@@ -358,14 +365,23 @@ typedef struct {
     int is_preflight;          /* let in as one, without a session */
     es_edition_t *edition;     /* of the site, on the request that came from the browser; NULL: not asked for yet */
     const es_site_t *const *others; /* of EntraSAMLSessionsFrom; kept likewise */
-    int is_waiting;                 /* the account is pending, and a rule spoke of that */
-    int is_groups_unknown;          /* one of them asks for groups that Entra left out */
+    const char *cookies;            /* as the browser sent them, on its own request; NULL: none of ours was there */
+    const char *cookies_left;       /* the same without ours; NULL: nothing is left */
+    const void *looked_in;     /* the per-directory configuration in which an expression looked for the session ahead of
+                               * authorization */
+    const es_session_t *ahead; /* what it found; NULL: none */
+    int is_claim_asked;        /* an expression asked for a claim although there is no session */
+    int are_passed;            /* some location has put ours back */
+    int is_waiting;            /* the account is pending, and a rule spoke of that */
+    int is_groups_unknown;     /* one of them asks for groups that Entra left out */
     es_session_t session;
 } mes_request_t;
 
 /* The request's own, made where there is none; NULL from find when there is none. */
 mes_request_t *mes_request_get(request_rec *r);
 mes_request_t *mes_request_find(const request_rec *r);
+/* The request that came from the browser: r itself, or the one that it is a subrequest or an internal redirect of. */
+request_rec *mes_request_first(const request_rec *r);
 
 /* The virtual host's site, the same for the whole of a request with its subrequests and internal redirects, and good
  * until the request's pool goes. NULL: no Entra in front of this host. */
@@ -381,7 +397,9 @@ int mes_request_wants_fresh(const request_rec *r);
 int mes_request_is_ours(request_rec *r);
 /* The session httpd's authorization saw for this request: its own, or that of the outer request or the one redirected
  * from, where httpd took over their verdict. NULL when there is none. */
-const es_session_t *mes_request_session(request_rec *r);
+const es_session_t *mes_request_session(const request_rec *r);
+/* Has authorization come to it, in one of our sections? */
+int mes_request_is_judged(const request_rec *r);
 /* Is it the ErrorDocument of a failed request? */
 int mes_request_is_error_document(const request_rec *r);
 /* The page first asked for, as the browser's address line has it. */
@@ -418,6 +436,8 @@ typedef struct {
 
 /* Configuration: an error, or a note, about a directive (or none), on stderr as httpd's own. */
 void mes_io_config_error(const es_why_t *why, const ap_directive_t *at);
+/* What works, but perhaps not as it is meant: said by `httpd -t` and at each start, not at a restart. */
+void mes_io_config_warning(const es_why_t *why, const ap_directive_t *at);
 /* A running server, outside of requests: a fault, at warning and counted as those of requests; a plain event. */
 void mes_io_report(es_rv_t rv, const char *sentence);
 void mes_io_event(const char *sentence);
@@ -472,6 +492,12 @@ const char *mes_pages_framed_policy(const char *template, apr_pool_t *pool);
 
 /* ---- hooks; mod_entra_saml.c says where and why -------------------------------------------------------------- */
 
+int mes_expression_find(ap_expr_lookup_parms *parms);
+int mes_expression_register_log(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp);
+
+/* The session of the request, by the limits of the section that it is in by now. Reasons of es_resume_find and
+ * es_session_check_fresh. */
+es_rv_t mes_gate_find(es_session_t *session, request_rec *r, const mes_site_t *site, es_why_t *why);
 int mes_gate_resume(request_rec *r);
 int mes_gate_judge(request_rec *r);
 int mes_gate_signon(request_rec *r);
@@ -510,6 +536,12 @@ int mes_tell_serve(request_rec *r, const mes_site_t *site);
 int mes_export_environment(request_rec *r);
 void mes_export_settle(request_rec *r);
 const char *const *mes_export_names(apr_pool_t *pool);
+
+int mes_cookies_hide(request_rec *r);
+int mes_cookies_settle(request_rec *r);
+void mes_cookies_insert(request_rec *r);
+/* The Cookie header of the browser where a cookie of ours is in it, else NULL. */
+const char *mes_cookies_sent(const request_rec *r);
 
 void mes_guard_register(void);
 int mes_guard_headers(request_rec *r);

@@ -15,7 +15,7 @@
 const mes_said_t mes_plan_default = { .prefix = MES_PREFIX, .limit = LIMIT };
 
 static const char *const own_names[MES_OWNS] = {
-    "", "user", ES_CLAIMS_GROUP_NAMES, ES_CLAIMS_OVERAGE, ES_CLAIMS_HEADERS_MISSING,
+    "", "user", ES_CLAIMS_GROUP_NAMES, ES_CLAIMS_OVERAGE, ES_CLAIMS_LOGOUT_URL, ES_CLAIMS_HEADERS_MISSING,
 };
 
 const char *mes_plan_own_name(mes_own_t own)

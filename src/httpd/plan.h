@@ -21,9 +21,10 @@
 /* What is exported beside claims, under names like theirs. */
 typedef enum {
     MES_OWN_NONE,
-    MES_OWN_USER,           /* REMOTE_USER, for headers */
-    MES_OWN_GROUP_NAMES,    /* of EntraSAMLGroup */
-    MES_OWN_OVERAGE,        /* Entra left the groups out */
+    MES_OWN_USER,        /* REMOTE_USER, for headers */
+    MES_OWN_GROUP_NAMES, /* of EntraSAMLGroup */
+    MES_OWN_OVERAGE,     /* Entra left the groups out */
+    MES_OWN_LOGOUT_URL,
     MES_OWN_HEADERS_MISSING /* headers that lack values, for variables */
 } mes_own_t;
 #define MES_OWNS (MES_OWN_HEADERS_MISSING + 1)

@@ -24,6 +24,14 @@ mes_request_t *mes_request_get(request_rec *r)
     return request;
 }
 
+request_rec *mes_request_first(const request_rec *r)
+{
+    while (r->prev || r->main) {
+        r = r->prev ? r->prev : r->main;
+    }
+    return (request_rec *)(apr_uintptr_t)r;
+}
+
 static apr_status_t give_back(void *edition)
 {
     es_slot_give_back(edition);
@@ -46,9 +54,7 @@ const mes_site_t *mes_request_site(request_rec *r)
     if (!slot) {
         return NULL;
     }
-    while (r->prev || r->main) {
-        r = r->prev ? r->prev : r->main;
-    }
+    r = mes_request_first(r);
     request = mes_request_get(r);
     if (!request->edition) {
         request->edition = mes_request_take(r, slot);
@@ -80,7 +86,7 @@ int mes_request_is_ours(request_rec *r)
 
 /* httpd runs the authorization hooks once for requests that share a per-directory configuration, and takes over user
  * and verdict from the request redirected from, else from the outer one (ap_process_request_internal). So do we. */
-const es_session_t *mes_request_session(request_rec *r)
+static const mes_request_t *find_judged(const request_rec *r)
 {
     const request_rec *seen = r;
 
@@ -88,7 +94,7 @@ const es_session_t *mes_request_session(request_rec *r)
         const mes_request_t *request = mes_request_find(seen);
 
         if (request && request->is_resumed) {
-            return request->resumed == ES_OK ? &request->session : NULL;
+            return request;
         }
         if (seen->prev && seen->prev->per_dir_config == seen->per_dir_config) {
             seen = seen->prev;
@@ -99,6 +105,18 @@ const es_session_t *mes_request_session(request_rec *r)
         }
     }
     return NULL;
+}
+
+const es_session_t *mes_request_session(const request_rec *r)
+{
+    const mes_request_t *judged = find_judged(r);
+
+    return judged && judged->resumed == ES_OK ? &judged->session : NULL;
+}
+
+int mes_request_is_judged(const request_rec *r)
+{
+    return find_judged(r) != NULL;
 }
 
 int mes_request_is_error_document(const request_rec *r)
@@ -120,29 +138,12 @@ const char *mes_request_landing(const request_rec *r)
     return r->unparsed_uri;
 }
 
-/* Several Cookie headers mean what one with "; " between them means (RFC 9113 section 8.2.3). */
-static const char *join_cookies(const request_rec *r)
-{
-    const apr_array_header_t *headers = apr_table_elts(r->headers_in);
-    const char *joined = NULL;
-    int i;
-
-    for (i = 0; i < headers->nelts; i++) {
-        const apr_table_entry_t *header = &APR_ARRAY_IDX(headers, i, apr_table_entry_t);
-
-        if (header->key && (*header->key | 0x20) == 'c' && strcasecmp(header->key, "Cookie") == 0) {
-            joined = joined ? apr_pstrcat(r->pool, joined, "; ", header->val, NULL) : header->val;
-        }
-    }
-    return joined;
-}
-
 void mes_request_flow(es_flow_t *flow, request_rec *r, const mes_site_t *site)
 {
     flow->site = &site->flow;
     flow->store = site->state->store;
     flow->key = &site->state->key;
-    flow->cookies = join_cookies(r);
+    flow->cookies = mes_cookies_sent(r);
     flow->client = r->useragent_ip;
     flow->now = r->request_time;
     flow->pool = r->pool;

@@ -10,18 +10,6 @@
 
 #include <apr_strings.h>
 
-static const char *const *name_list(const mes_value_t *value, apr_pool_t *pool)
-{
-    apr_array_header_t *list;
-
-    if (!value->list) {
-        return NULL;
-    }
-    list = apr_array_copy(pool, value->list);
-    APR_ARRAY_PUSH(list, const char *) = NULL;
-    return (const char *const *)list->elts;
-}
-
 /* The metadata as the host will have it: with a pinned signer, from the octets that it signed and from nothing else. */
 static es_rv_t load_metadata(es_metadata_t **metadata, const mes_server_t *conf, es_bytes_t document,
                              const char *before, es_why_t *why, apr_pool_t *pool)
@@ -50,10 +38,10 @@ es_rv_t mes_site_judge(es_connection_t **connection, const mes_server_t *conf, e
         .reply_url = conf->value[MES_REPLY_URL].text,
         .default_page = conf->value[MES_DEFAULT_PAGE].text,
         .skew = conf->value[MES_CLOCK_SKEW].number,
-        .remote_user = name_list(&conf->value[MES_REMOTE_USER], pool),
+        .remote_user = mes_conf_names(&conf->value[MES_REMOTE_USER], pool),
         .issuer = conf->value[MES_ISSUER].text,
-        .audiences = name_list(&conf->value[MES_AUDIENCE], pool),
-        .tenants = name_list(&conf->value[MES_ALLOWED_TENANTS], pool),
+        .audiences = mes_conf_names(&conf->value[MES_AUDIENCE], pool),
+        .tenants = mes_conf_names(&conf->value[MES_ALLOWED_TENANTS], pool),
     };
     es_metadata_t *metadata = NULL;
     es_rv_t rv;
@@ -88,6 +76,21 @@ static es_rv_t make_metadata(const char **xml, const mes_server_t *conf, const e
     return es_request_metadata(xml, &sp, why, pool);
 }
 
+static es_rv_t make_username(const es_username_t **username, const mes_server_t *conf,
+                             const es_connection_t *connection, es_why_t *why, apr_pool_t *pool)
+{
+    const mes_value_t *matches = &conf->value[MES_REMOTE_USER_MATCH];
+    const es_username_conf_t said = {
+        .matches = matches->list ? (const char *const *)matches->list->elts : NULL,
+        .n_matches = matches->list ? matches->list->nelts / 2 : 0,
+        .domains = mes_conf_names(&conf->value[MES_REMOTE_USER_STRIP], pool),
+        .is_lower = (int)conf->value[MES_REMOTE_USER_LOWER].number,
+        .has_tenants = connection->tenants && connection->tenants[0] && connection->tenants[1],
+    };
+
+    return es_username_make(username, &said, why, pool);
+}
+
 #define CONTEXTS_MAX 8
 #define CONTEXT_MAX 200
 
@@ -95,7 +98,7 @@ static es_rv_t make_metadata(const char **xml, const mes_server_t *conf, const e
  * ours. */
 static es_rv_t read_contexts(const char *const **contexts, const mes_value_t *value, es_why_t *why, apr_pool_t *pool)
 {
-    const char *const *list = name_list(value, pool);
+    const char *const *list = mes_conf_names(value, pool);
     int i;
 
     for (i = 0; list && list[i]; i++) {
@@ -145,9 +148,10 @@ es_rv_t mes_site_make(const mes_site_t **site, const mes_server_t *conf, es_byte
     made->flow.aliases = mes_conf_aliases(&made->flow.n_aliases, &conf->value[MES_CLAIM], pool);
     if ((rv = mes_site_judge(&connection, conf, document, NULL, why, pool)) != ES_OK ||
         (rv = read_contexts(&contexts, &conf->value[MES_AUTHN_CONTEXT], why, pool)) != ES_OK ||
-        (rv = es_landing_allow(&made->flow.allow, name_list(&conf->value[MES_RELAY_STATE_ALLOW], pool), why, pool)) !=
-            ES_OK ||
+        (rv = es_landing_allow(&made->flow.allow, mes_conf_names(&conf->value[MES_RELAY_STATE_ALLOW], pool), why,
+                               pool)) != ES_OK ||
         (rv = make_metadata(&made->metadata, conf, connection, why, pool)) != ES_OK ||
+        (rv = make_username(&made->flow.username, conf, connection, why, pool)) != ES_OK ||
         (rv = es_claims_check_aliases(made->flow.aliases, made->flow.n_aliases, why)) != ES_OK ||
         (rv = es_groups_make(&known_groups, groups, n_groups, why, pool)) != ES_OK ||
         (rv = mes_accountrules_make(&made->flow.accounts, conf, connection, state, why, pool)) != ES_OK) {
@@ -161,8 +165,8 @@ es_rv_t mes_site_make(const mes_site_t **site, const mes_server_t *conf, es_byte
     made->flow.connection = connection;
     made->flow.request = request;
     made->flow.decryption = conf->decryption;
-    made->flow.required_claims = name_list(&conf->value[MES_REQUIRED_CLAIMS], pool);
-    made->flow.session_claims = name_list(&conf->value[MES_SESSION_CLAIMS], pool);
+    made->flow.required_claims = mes_conf_names(&conf->value[MES_REQUIRED_CLAIMS], pool);
+    made->flow.session_claims = mes_conf_names(&conf->value[MES_SESSION_CLAIMS], pool);
     made->flow.keep = conf->keep;
     made->flow.idp_initiated = (int)conf->value[MES_IDP_INITIATED].number;
     made->flow.signoff = metadata ? make_signoff(conf, connection, pool) : NULL;

@@ -238,6 +238,19 @@ int es_rule_holds_guid(const es_session_claim_t *claim, const char *guid)
     return holds_value(claim, guid, 1);
 }
 
+apr_array_header_t *es_rule_group_names(const es_groups_t *groups, const es_session_claim_t *claim, apr_pool_t *pool)
+{
+    apr_array_header_t *names = apr_array_make(pool, groups->count, sizeof(const char *));
+    int i;
+
+    for (i = 0; i < groups->count; i++) {
+        if (es_rule_holds_guid(claim, groups->groups[i].guid)) {
+            APR_ARRAY_PUSH(names, const char *) = groups->groups[i].name;
+        }
+    }
+    return names;
+}
+
 /* Values with escapes up to this length are read without an allocation. */
 #define ROOM 512
 

@@ -10,6 +10,8 @@
 #include "policy/group.h"
 #include "session/session.h"
 
+#include <apr_tables.h>
+
 typedef struct es_rule_t es_rule_t;
 
 /* Resolves a claim name of a rule to its number, 0 when it is not built in (entra/claims: es_claims_find). */
@@ -49,5 +51,7 @@ const char *es_rule_values(const es_rule_t *rule, const es_session_t *session, a
 
 /* Is this GUID, in any case of letters, among the claim's values? */
 int es_rule_holds_guid(const es_session_claim_t *claim, const char *guid);
+/* EntraSAMLGroup's names (const char *) of the groups in a claim, in their order. */
+apr_array_header_t *es_rule_group_names(const es_groups_t *groups, const es_session_claim_t *claim, apr_pool_t *pool);
 
 #endif

@@ -226,3 +226,23 @@ const char *es_session_escape(const char *value, apr_pool_t *pool)
     put(&writer, "", 1);
     return (const char *)writer.data;
 }
+
+apr_array_header_t *es_session_values(const es_session_claim_t *claim, apr_pool_t *pool)
+{
+    apr_array_header_t *values = apr_array_make(pool, claim->count, sizeof(const char *));
+    const char *in = claim->joined, *end = in + claim->joined_len;
+    char *out = apr_palloc(pool, claim->joined_len + 1);
+
+    APR_ARRAY_PUSH(values, const char *) = out;
+    for (; in < end; in++) {
+        if (*in == ';') {
+            *out++ = '\0';
+            APR_ARRAY_PUSH(values, const char *) = out;
+        } else {
+            in += *in == '\\' && in + 1 < end;
+            *out++ = *in;
+        }
+    }
+    *out = '\0';
+    return values;
+}

@@ -154,27 +154,6 @@ void es_session_claim(es_session_claim_t *claim, const es_session_t *session, in
     }
 }
 
-const char *const *es_session_values(const es_session_claim_t *claim, apr_pool_t *pool)
-{
-    const char **values = apr_pcalloc(pool, ((apr_size_t)claim->count + 1) * sizeof *values);
-    char *value = apr_palloc(pool, claim->joined_len + 1), *end = value;
-    const char *c = claim->joined;
-    int n = 0;
-
-    while (n < claim->count) {
-        if (*c == ';' || *c == '\0') {
-            *end++ = '\0';
-            values[n++] = value;
-            value = end;
-        } else {
-            c += *c == '\\' && c[1] != '\0';
-            *end++ = *c;
-        }
-        c += *c != '\0';
-    }
-    return values;
-}
-
 int es_session_find(es_session_claim_t *claim, const es_session_t *session, unsigned id, const char *name)
 {
     int i;

@@ -9,6 +9,8 @@
 
 #include "base/es.h"
 
+#include <apr_tables.h>
+
 /* What Entra was asked for by the sign-in that made a session, and whether because the rules denied its user; flags. */
 enum { ES_SESSION_ASKED_FRESH = 1, ES_SESSION_ASKED_MFA = 2, ES_SESSION_ASKED_STEP_UP = 4, ES_SESSION_ASKED_ALL = 7 };
 
@@ -60,12 +62,12 @@ es_rv_t es_session_read(es_session_t *session, es_bytes_t record, es_why_t *why)
 /* The claim at an index 0 … n_claims - 1. */
 void es_session_claim(es_session_claim_t *claim, const es_session_t *session, int index);
 
-/* The claim's values as they were before they were joined (but for control characters), in the order of the sign-in: its
- * `count`, and NULL behind them. */
-const char *const *es_session_values(const es_session_claim_t *claim, apr_pool_t *pool);
-
 /* Finds by number (id != 0) or by short or full name; returns 0 on a miss. */
 int es_session_find(es_session_claim_t *claim, const es_session_t *session, unsigned id, const char *name);
+
+/* The values (const char *) of a claim as they were before they were joined (but for control characters), in the order of the
+ * sign-in: its `count`. */
+apr_array_header_t *es_session_values(const es_session_claim_t *claim, apr_pool_t *pool);
 
 /* Order of values: ASCII case folded first, then the octets. The escaped form, ending at an unescaped ';' or NUL. */
 int es_session_compare(const char *a, const char *b);

@@ -69,10 +69,12 @@ static void assert_proved(apr_time_t authenticated, const char *methods)
     ck_assert_int_eq(scene_resume(&session), ES_OK);
     ck_assert(session.authenticated == authenticated);
     if (es_session_find(&claim, &session, es_claims_find("authnmethodsreferences"), NULL)) {
-        const char *const *value = es_session_values(&claim, unit_pool);
+        const apr_array_header_t *values = es_session_values(&claim, unit_pool);
 
-        for (; *value; value++) {
-            found = apr_pstrcat(unit_pool, found, *found ? " " : "", strrchr(*value, '/') + 1, NULL);
+        for (int i = 0; i < values->nelts; i++) {
+            const char *method = strrchr(APR_ARRAY_IDX(values, i, const char *), '/') + 1;
+
+            found = apr_pstrcat(unit_pool, found, *found ? " " : "", method, NULL);
         }
     }
     ck_assert_str_eq(found, methods);

@@ -344,6 +344,35 @@ END_TEST
 
 /* Header injection: C0 and DEL in a value never reach what the environment carries. NameID, which no header sees, and
  * which Entra must recognise, stays as it is beside a claim that says the same. */
+/* What was packed comes back; a record that ends in the middle of an escape is read to its end and no further. */
+START_TEST(takes_values_apart)
+{
+    static const char *const sent[] = { "plain", "with;semicolon", "back\\slash\\", "", "last;" };
+    const es_claim_t claim = { 0, "http://x/y", "y", 5, sent };
+    const es_session_new_t made = {
+        .user = "u", .name_id = "", .name_id_format = "", .session_index = "", .n_claims = 1, .claims = &claim
+    };
+    const es_session_claim_t cut = { .joined = "a;b\\", .joined_len = 4, .count = 2 };
+    const apr_array_header_t *values;
+    es_session_claim_t found;
+    es_session_t session;
+    es_bytes_t record;
+    es_why_t why = ES_WHY_INIT;
+
+    ck_assert_reason(es_session_pack(&record, &made, &why, unit_pool), ES_OK, why);
+    ck_assert_reason(es_session_read(&session, record, &why), ES_OK, why);
+    ck_assert(es_session_find(&found, &session, 0, "y"));
+    values = es_session_values(&found, unit_pool);
+    ck_assert_int_eq(values->nelts, 5);
+    for (int i = 0; i < 5; i++) {
+        ck_assert_str_eq(APR_ARRAY_IDX(values, i, const char *), sent[i]);
+    }
+    values = es_session_values(&cut, unit_pool);
+    ck_assert_int_eq(values->nelts, 2);
+    ck_assert_str_eq(APR_ARRAY_IDX(values, 1, const char *), "b\\");
+}
+END_TEST
+
 START_TEST(control_characters_become_blanks)
 {
     static const char *const lines[] = { "Doe\r\nX-Forged: yes" };
@@ -474,6 +503,7 @@ Suite *suite_session(void)
     tcase_add_test(record, refuses_another_layout);
     tcase_add_test(record, compares_folded_first);
     tcase_add_test(record, escapes);
+    tcase_add_test(record, takes_values_apart);
     tcase_add_test(record, control_characters_become_blanks);
     tcase_add_test(judgement, judges_at_the_limits);
     tcase_add_test(judgement, judges_with_the_clock_set_back);

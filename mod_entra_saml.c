@@ -64,13 +64,14 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_type_checker(mes_endpoint_type, NULL, NULL, APR_HOOK_REALLY_FIRST);
 
     /* Resume before every other access checker: the rules then see the user, and need to be judged only once. Judge
-     * and the two that admit hear the rest of their own hook, so they stand before it. Sign-on comes when the rules need a user and
-     * there is none. All per configuration, as httpd's own: one verdict for requests that share a section. */
+     * and the two that admit hear the rest of their own hook, so they stand before it. Sign-on comes when the rules need a
+     * user and there is none; in our sections nobody else is asked who it is, so it stands before every other. All per
+     * configuration, as httpd's own: one verdict for requests that share a section. */
     ap_hook_check_access(mes_gate_resume, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_check_access_ex(mes_gate_judge, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_check_access_ex(mes_preflight_admit, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_check_access_ex(mes_endpoint_admit, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
-    ap_hook_check_authn(mes_gate_signon, NULL, NULL, APR_HOOK_MIDDLE, AP_AUTH_INTERNAL_PER_CONF);
+    ap_hook_check_authn(mes_gate_signon, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
     /* The first hook behind authorization, whether httpd asked the rules or not. */
     ap_hook_type_checker(mes_gate_pass, NULL, NULL, APR_HOOK_REALLY_FIRST);
     mes_authz_register(pool);

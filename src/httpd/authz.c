@@ -133,9 +133,13 @@ static void add_provider(apr_pool_t *pool, const char *name, const authz_provide
                               AP_AUTH_INTERNAL_PER_CONF);
 }
 
+/* Who loads another module with a `claim` of its own (mod_auth_openidc) has rules that say so already: the name stays
+ * his, whichever is loaded first, and ours is `entra-claim`. beside.c says so where one of our sections does not. */
 void mes_authz_register(apr_pool_t *pool)
 {
-    add_provider(pool, "claim", &provider);
+    if (!ap_lookup_provider(AUTHZ_PROVIDER_GROUP, "claim", AUTHZ_PROVIDER_VERSION)) {
+        add_provider(pool, "claim", &provider);
+    }
     add_provider(pool, "entra-claim", &provider);
     add_provider(pool, "entra-mfa", &mes_assurance_mfa);
     add_provider(pool, "entra-authn-age", &mes_assurance_age);

@@ -91,6 +91,7 @@ void *mes_conf_merge_server(apr_pool_t *pool, void *base_config, void *add_confi
     mes_server_t *merged = apr_pmemdup(pool, add, sizeof *merged);
 
     merge_values(merged->value, base->value, add->value, MES_SERVER_SLOTS);
+    merge_values(merged->beside, base->beside, add->beside, MES_BESIDE_SLOTS);
     /* A host that names its tenant and application does not want the metadata of others. */
     if (add->value[MES_APPLICATION].at && !add->value[MES_METADATA].at) {
         merged->value[MES_METADATA] = add->value[MES_METADATA];
@@ -107,7 +108,7 @@ void *mes_conf_make_location(apr_pool_t *pool, char *path)
 {
     mes_location_t *made = apr_pcalloc(pool, sizeof *made);
 
-    (void)path;
+    made->path = path;
     made->value = apr_pcalloc(pool, MES_LOCATION_SLOTS * sizeof *made->value);
     mes_directives_default_location(made->value);
     return made;

@@ -250,6 +250,12 @@ const command_rec mes_directives[] = {
     AP_INIT_RAW_ARGS("AuthMerging", mes_watch_merging, NULL, OR_AUTHCFG, "Off, And or Or"),
     AP_INIT_RAW_ARGS("ServerName", mes_watch_server_name, NULL, RSRC_CONF, "the default of EntraSAMLBaseURL"),
     AP_INIT_RAW_ARGS("SSLEngine", mes_watch_ssl_engine, NULL, RSRC_CONF, "whether there is TLS"),
+    /* Directives of other modules, watched likewise: see beside.c. */
+    AP_INIT_RAW_ARGS("ShibCompatValidUser", mes_beside_valid_user, NULL, RSRC_CONF,
+                     "mod_shib leaves Require valid-user alone"),
+    AP_INIT_RAW_ARGS("OIDCRedirectURI", mes_beside_redirect, NULL, RSRC_CONF, "an endpoint of mod_auth_openidc"),
+    AP_INIT_RAW_ARGS("MellonEnable", mes_beside_mellon, NULL, OR_AUTHCFG, "where mod_auth_mellon acts"),
+    AP_INIT_RAW_ARGS("MellonEndpointPath", mes_beside_mellon_path, NULL, OR_AUTHCFG, "endpoints of mod_auth_mellon"),
     { NULL }
 };
 

@@ -25,7 +25,7 @@ static int is_same(const char *a, const char *b)
     return *a == *b;
 }
 
-static mes_endpoint_t find(const mes_site_t *site, const char *path)
+mes_endpoint_t mes_endpoint_find(const mes_site_t *site, const char *path)
 {
     const es_connection_t *connection = site->connection;
     const struct {
@@ -52,13 +52,13 @@ int mes_endpoint_protect(request_rec *r)
 {
     const mes_site_t *site = mes_request_site(r);
 
-    return site && !r->main && find(site, r->uri) ? OK : DECLINED;
+    return site && !r->main && mes_endpoint_find(site, r->uri) ? OK : DECLINED;
 }
 
 int mes_endpoint_claim(request_rec *r)
 {
     const mes_site_t *site = mes_request_site(r);
-    const mes_endpoint_t endpoint = site && !r->main ? find(site, r->uri) : MES_ENDPOINT_NONE;
+    const mes_endpoint_t endpoint = site && !r->main ? mes_endpoint_find(site, r->uri) : MES_ENDPOINT_NONE;
 
     if (!endpoint) {
         return DECLINED;

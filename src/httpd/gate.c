@@ -39,6 +39,17 @@ es_rv_t mes_gate_find(es_session_t *session, request_rec *r, const mes_site_t *s
     return rv == ES_OK && fresh ? es_session_check_fresh(session, flow.now, fresh, why) : rv;
 }
 
+/* In our sections it is our session's user or nobody, whoever else may have set it. */
+static void name_user(request_rec *r, const mes_request_t *request)
+{
+    r->user = NULL;
+    if (request->resumed == ES_OK) {
+        /* httpd wants its own: it never writes them */
+        r->user = (char *)(apr_uintptr_t)request->session.user;
+        r->ap_auth_type = (char *)(apr_uintptr_t)MES_AUTH_TYPE;
+    }
+}
+
 int mes_gate_resume(request_rec *r)
 {
     const mes_site_t *site = mes_request_site(r);
@@ -49,7 +60,7 @@ int mes_gate_resume(request_rec *r)
     if ((request && request->endpoint) || is_look(r) || !mes_request_is_ours(r)) {
         return DECLINED;
     }
-    r->user = NULL; /* in our sections, whoever else may have set it */
+    r->user = NULL;
     request = mes_request_get(r);
     request->is_resumed = 1;
     request->ours_in = r->per_dir_config;
@@ -68,9 +79,7 @@ int mes_gate_resume(request_rec *r)
         mes_io_trace(r, "no session", request->cause);
         return DECLINED;
     }
-    /* httpd wants its own: it never writes them */
-    r->user = (char *)(apr_uintptr_t)request->session.user;
-    r->ap_auth_type = (char *)(apr_uintptr_t)MES_AUTH_TYPE;
+    name_user(r, request);
     mes_io_trace(r, "session of", r->user);
     return DECLINED;
 }
@@ -104,7 +113,10 @@ static int is_denial(int verdict, const mes_request_t *request)
 
 /* Calls the hook it stands in, to see what the others in it will say: for a signed-in user a denial becomes our page.
  * For anybody else it becomes the way to Entra where an expression asked for a claim: mod_authz_core takes one that is
- * false for a denial, and not for one that needs a user. */
+ * false for a denial, and not for one that needs a user.
+ *
+ * The rules see our user or none: since resume other modules had their access checkers, where mod_auth_mellon names a
+ * user of its own. */
 int mes_gate_judge(request_rec *r)
 {
     mes_request_t *request = mes_request_find(r);
@@ -116,6 +128,7 @@ int mes_gate_judge(request_rec *r)
     if (request->resumed == ES_CONFIG_SECTION) {
         return refuse_section(r);
     }
+    name_user(r, request);
     request->is_judging = 1;
     verdict = ap_run_access_checker_ex(r);
     request->is_judging = 0;

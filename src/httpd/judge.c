@@ -327,15 +327,23 @@ static int judge_hosts(server_rec *main_server, mes_state_t *state, apr_pool_t *
 }
 
 /* Sections of the main server hold in every virtual host; those without a site refuse at run time. */
-static int judge_sections(server_rec *main_server, int has_sites)
+static int judge_sections(server_rec *main_server, int has_sites, apr_pool_t *ptemp)
 {
+    const mes_server_t *main_conf = mes_conf_server(main_server);
     const server_rec *s;
     int faults = 0;
 
     for (s = main_server; s; s = s->next) {
         const mes_server_t *conf = mes_conf_server(s);
 
+        const ap_directive_t *at = NULL;
+        es_why_t why = ES_WHY_INIT;
+
         faults += mes_sections_judge(conf, s == main_server ? has_sites : has_entra(conf));
+        if (mes_beside_check_endpoints(&at, conf, main_conf, &why, ptemp) != ES_OK) {
+            mes_io_config_error(&why, at);
+            faults++;
+        }
     }
     return faults;
 }
@@ -364,7 +372,7 @@ int mes_judge_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
     if (faults == 0) {
         faults += judge_scopes(main_server, state->refresh);
     }
-    faults += judge_sections(main_server, is_used);
+    faults += judge_sections(main_server, is_used, ptemp);
     mes_plain_judge(main_server, pconf);
     faults += mes_names_judge(main_server, pconf, ptemp);
     if (is_used) {

@@ -115,6 +115,11 @@ typedef struct {
     const apr_array_header_t *conditions;
 } mes_value_t;
 
+/* MellonEnable (number: it demands a session) and MellonEndpointPath of a section. */
+typedef struct {
+    mes_value_t enable, path;
+} mes_mellon_t;
+
 /* What a section gives to the application: plan.h. */
 typedef struct mes_carried_t mes_carried_t;
 
@@ -124,14 +129,21 @@ typedef struct {
     int is_said;        /* this section, or one merged into it, says at least one of them */
     /* What httpd's own directives say here. */
     const ap_directive_t *ours_at;  /* AuthType entra-saml */
-    const ap_directive_t *claim_at; /* the first Require claim */
+    const ap_directive_t *claim_at; /* a Require claim */
+    const ap_directive_t *user_at;  /* a Require valid-user or Require user */
     int is_other;                   /* another AuthType */
     int is_merging;                 /* AuthMerging And, or Or */
     int n_rules;                    /* Require lines */
     int is_open;                    /* all comers are granted */
     int is_bare;                    /* AuthType entra-saml without a rule of the same place */
+    int is_noted;                   /* among its server's sections */
+    const char *path;               /* of the section; NULL for the server's own */
+    mes_mellon_t *mellon;           /* what another module's directives say here; NULL: nothing */
     const mes_carried_t *carried;   /* what it says of exports; NULL: nothing */
 } mes_location_t;
+
+/* Directives of other modules that concern a whole server: ShibCompatValidUser (number), OIDCRedirectURI (text). */
+typedef enum { MES_SHIB_VALID_USER, MES_OIDC_REDIRECT, MES_BESIDE_SLOTS } mes_beside_slot_t;
 
 typedef struct mes_site_t mes_site_t;
 typedef struct mes_state_t mes_state_t;
@@ -146,6 +158,7 @@ typedef enum { MES_TLS_UNSAID, MES_TLS_OFF, MES_TLS_ON } mes_tls_t;
 /* The main server or a virtual host. */
 typedef struct {
     mes_value_t value[MES_SERVER_SLOTS];
+    mes_value_t beside[MES_BESIDE_SLOTS];
     apr_array_header_t *sections; /* of mes_location_t *: those said here that concern us */
     apr_array_header_t *parts;    /* of mes_part_t *: those sections that say what is exported (plan.h) */
     const char *host;             /* ServerName as written: its host, and its port or 0 */
@@ -190,6 +203,10 @@ const char *mes_conf_error(const cmd_parms *cmd, const es_why_t *why);
 es_rv_t mes_condition_add(mes_value_t *value, apr_int64_t choice, const char *text, const cmd_parms *cmd,
                           es_why_t *why);
 apr_int64_t mes_condition_choose(const mes_value_t *value, request_rec *r);
+/* What httpd says of a directive nobody knows, unless its owner (the name of a source file) is there. */
+const char *mes_watch_check_owner(const cmd_parms *cmd, const char *owner);
+/* Puts the section among those of its server that are judged; .htaccess files are not. */
+void mes_watch_note_section(const cmd_parms *cmd, mes_location_t *location);
 
 /* The lines that say what is exported: one setter, which finds this in cmd->info. */
 typedef enum {
@@ -274,6 +291,21 @@ es_rv_t mes_judge_read_file(es_bytes_t *content, const char *path, apr_size_t li
                             apr_pool_t *pool);
 /* Tells of every section of the host that cannot work, and returns how many there are. */
 int mes_sections_judge(const mes_server_t *conf, int has_site);
+
+/* ---- other modules: beside.c ---------------------------------------------------------------------------------- */
+
+const char *mes_beside_valid_user(cmd_parms *cmd, void *location, const char *args);
+const char *mes_beside_redirect(cmd_parms *cmd, void *location, const char *args);
+const char *mes_beside_mellon(cmd_parms *cmd, void *location, const char *args);
+const char *mes_beside_mellon_path(cmd_parms *cmd, void *location, const char *args);
+/* Would another module judge the section's rules, or come before us in it? ES_CONFIG_PROVIDER, ES_CONFIG_SHIBBOLETH,
+ * ES_CONFIG_MELLON, with the directive to blame. */
+es_rv_t mes_beside_check_section(const ap_directive_t **at, const mes_location_t *section, const mes_server_t *conf,
+                                 es_why_t *why);
+/* Has another module one of the addresses of a host's endpoints? `around`: the main server, whose sections hold in the
+ * host too. ES_CONFIG_CLASH. */
+es_rv_t mes_beside_check_endpoints(const ap_directive_t **at, const mes_server_t *conf, const mes_server_t *around,
+                                   es_why_t *why, apr_pool_t *pool);
 /* Makes the plans of all sections, tells of every two things under one name, and returns how many there are. */
 int mes_names_judge(const server_rec *main_server, apr_pool_t *pconf, apr_pool_t *ptemp);
 /* Fills in, here and in every host, what a client may not send. */
@@ -514,6 +546,8 @@ int mes_gate_redirects(request_rec *r, es_visitor_t visitor);
 /* The answer to a signed-in user whom the rules deny. */
 int mes_denial_answer(request_rec *r, mes_request_t *request);
 
+/* MES_ENDPOINT_NONE where none has this address. */
+mes_endpoint_t mes_endpoint_find(const mes_site_t *site, const char *path);
 int mes_endpoint_protect(request_rec *r);
 int mes_endpoint_claim(request_rec *r);
 int mes_endpoint_map(request_rec *r);

@@ -4,7 +4,8 @@
  */
 #include "httpd/mes.h"
 
-static es_rv_t check_section(const ap_directive_t **at, const mes_location_t *section, int has_site, es_why_t *why)
+static es_rv_t check_section(const ap_directive_t **at, const mes_location_t *section, const mes_server_t *conf,
+                             int has_site, es_why_t *why)
 {
     *at = section->ours_at;
     if (section->ours_at && !has_site) {
@@ -15,11 +16,7 @@ static es_rv_t check_section(const ap_directive_t **at, const mes_location_t *se
                        "the section has no Require line of its own: it would be open below an open section, and "
                        "answer 500 below none");
     }
-    if (section->claim_at && !section->is_other && has_site && !mes_authz_is_ours("claim")) {
-        *at = section->claim_at;
-        return es_fail(why, ES_CONFIG_PROVIDER, "Require claim of this section would be judged by another module");
-    }
-    return ES_OK;
+    return has_site ? mes_beside_check_section(at, section, conf, why) : ES_OK;
 }
 
 int mes_sections_judge(const mes_server_t *conf, int has_site)
@@ -30,7 +27,7 @@ int mes_sections_judge(const mes_server_t *conf, int has_site)
         const ap_directive_t *at = NULL;
         es_why_t why = ES_WHY_INIT;
 
-        if (check_section(&at, APR_ARRAY_IDX(conf->sections, i, mes_location_t *), has_site, &why) != ES_OK) {
+        if (check_section(&at, APR_ARRAY_IDX(conf->sections, i, mes_location_t *), conf, has_site, &why) != ES_OK) {
             mes_io_config_error(&why, at);
             faults++;
         }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  *
- * httpd hands a directive to every module that names it. These five belong to others; we only take note of them, since
- * their owners tell nobody what they read:
+ * httpd hands a directive to every module that names it. These five belong to httpd's own modules; we only take note of
+ * them, since their owners tell nobody what they read (beside.c does the same with those of other modules):
  *   AuthType, Require    a section without a rule, or a rule that another module would judge, must fail httpd -t
  *   Require, AuthMerging whether a section lets in all comers, and its anonymous responses may be cached
  *   ServerName           host and port as written, and not what httpd makes of a missing one
@@ -14,7 +14,7 @@
 #include <stdlib.h>
 
 /* Without its owner the directive must stay unknown, as httpd would have it: nobody else would heed it. */
-static const char *check_owner(const cmd_parms *cmd, const char *owner)
+const char *mes_watch_check_owner(const cmd_parms *cmd, const char *owner)
 {
     if (ap_find_linked_module(owner)) {
         return NULL;
@@ -26,9 +26,10 @@ static const char *check_owner(const cmd_parms *cmd, const char *owner)
 }
 
 /* Sections of .htaccess files come and go with requests; only those of the configuration are judged. */
-static void note_section(const cmd_parms *cmd, mes_location_t *location, int is_known)
+void mes_watch_note_section(const cmd_parms *cmd, mes_location_t *location)
 {
-    if (!is_known && cmd->pool != cmd->temp_pool) {
+    if (!location->is_noted && cmd->pool != cmd->temp_pool) {
+        location->is_noted = 1;
         APR_ARRAY_PUSH(mes_conf_server(cmd->server)->sections, mes_location_t *) = location;
     }
 }
@@ -36,7 +37,7 @@ static void note_section(const cmd_parms *cmd, mes_location_t *location, int is_
 const char *mes_watch_auth_type(cmd_parms *cmd, void *location_config, const char *args)
 {
     mes_location_t *location = location_config;
-    const char *fault = check_owner(cmd, "mod_authn_core.c");
+    const char *fault = mes_watch_check_owner(cmd, "mod_authn_core.c");
     const char *type = ap_getword_conf(cmd->temp_pool, &args);
 
     if (fault) {
@@ -47,7 +48,7 @@ const char *mes_watch_auth_type(cmd_parms *cmd, void *location_config, const cha
         location->is_other = 1;
         return NULL;
     }
-    note_section(cmd, location, location->ours_at || location->claim_at);
+    mes_watch_note_section(cmd, location);
     location->ours_at = cmd->directive;
     location->is_other = 0;
     return NULL;
@@ -64,7 +65,7 @@ static int stands_alone(const cmd_parms *cmd)
 const char *mes_watch_require(cmd_parms *cmd, void *location_config, const char *args)
 {
     mes_location_t *location = location_config;
-    const char *fault = check_owner(cmd, "mod_authz_core.c");
+    const char *fault = mes_watch_check_owner(cmd, "mod_authz_core.c");
     const char *provider = ap_getword_conf(cmd->temp_pool, &args);
     const int is_negated = strcasecmp(provider, "not") == 0;
 
@@ -76,8 +77,11 @@ const char *mes_watch_require(cmd_parms *cmd, void *location_config, const char 
     }
     location->n_rules++;
     if (strcasecmp(provider, "claim") == 0) {
-        note_section(cmd, location, location->ours_at || location->claim_at);
+        mes_watch_note_section(cmd, location);
         location->claim_at = cmd->directive;
+    }
+    if (strcasecmp(provider, "valid-user") == 0 || strcasecmp(provider, "user") == 0) {
+        location->user_at = cmd->directive;
     }
     if (!is_negated && stands_alone(cmd) && strcasecmp(provider, "all") == 0 &&
         strcasecmp(ap_getword_conf(cmd->temp_pool, &args), "granted") == 0) {
@@ -89,7 +93,7 @@ const char *mes_watch_require(cmd_parms *cmd, void *location_config, const char 
 const char *mes_watch_merging(cmd_parms *cmd, void *location_config, const char *args)
 {
     mes_location_t *location = location_config;
-    const char *fault = check_owner(cmd, "mod_authz_core.c");
+    const char *fault = mes_watch_check_owner(cmd, "mod_authz_core.c");
 
     location->is_merging = strcasecmp(ap_getword_conf(cmd->temp_pool, &args), "Off") != 0;
     return fault;
@@ -120,5 +124,5 @@ const char *mes_watch_ssl_engine(cmd_parms *cmd, void *location_config, const ch
 
     (void)location_config;
     mes_conf_server(cmd->server)->tls = strcasecmp(word, "on") == 0 ? MES_TLS_ON : MES_TLS_OFF;
-    return check_owner(cmd, "mod_ssl.c");
+    return mes_watch_check_owner(cmd, "mod_ssl.c");
 }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""t/vectors/landing.txt: hostile return addresses, and where those may lead that are not refused."""
+"""t/vectors/landing.txt: hostile return addresses, and where those may lead that are not refused; and what no text file
+can hold, made of them."""
 
 import re
 from pathlib import Path
@@ -18,6 +19,13 @@ def load(host):
             candidate, _, landing = line.partition(" => ")
             pairs.append((octets(candidate).replace(HOST, host.encode()), landing or None))
     return pairs
+
+
+def with_nul(candidates):
+    """Each with a NUL at the start, behind the first character, in the middle, and at the end, in turn."""
+    for number, candidate in enumerate(candidates):
+        at = (0, 1, len(candidate) // 2, len(candidate))[number % 4]
+        yield candidate[:at] + b"\0" + candidate[at:]
 
 
 def octets(text):

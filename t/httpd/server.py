@@ -38,6 +38,7 @@ Define CERTIFICATE "{certificate}"
 Define KEY "{key}"
 {defines}
 {modules}
+{before}
 LoadModule entra_saml_module "{module}"
 ServerName localhost
 Listen 127.0.0.1:{https} https
@@ -109,6 +110,7 @@ MaxRequestWorkers 80
 MinSpareServers 4
 MaxSpareServers 80""",
 }
+PROCESSES["worker"] = PROCESSES["event"]
 
 ENTRA = '    EntraSAMLMetadata "${ROOT}/entra.xml"'
 
@@ -116,17 +118,17 @@ ENTRA = '    EntraSAMLMetadata "${ROOT}/entra.xml"'
 class Httpd:
     """One server. `vhost`, `plain` and `server` are lines for the TLS virtual host, the plain one and the main server;
     `entra` are the directives that make the virtual host one of ours, `without` the modules of httpd it lacks,
-    `environment` what it gets beside the tests' own."""
+    `environment` what it gets beside the tests' own, `before` what stands before the line that loads our module."""
 
     def __init__(
-        self, tools, *, vhost="", plain="", server="", entra=ENTRA, mpm="event", define=None, metadata=b"", without=(), environment=None
+        self, tools, *, vhost="", plain="", server="", entra=ENTRA, mpm="event", define=None, metadata=b"", without=(), environment=None, before=""
     ):
         self.tools = tools
         self.mpm = mpm
         self.without = without
         self.environment = {**os.environ, **(environment or {})}
         self.within = []  # a command that runs the server in a world of its own, such as unshare
-        self.text = {"vhost": vhost, "plain": plain, "server": server, "entra": entra}
+        self.text = {"vhost": vhost, "plain": plain, "server": server, "entra": entra, "before": before}
         self.define = define or {}
         # Not pytest's own temporary folder: that is closed to the user the children run as.
         self.root = Path(tempfile.mkdtemp(prefix="es-httpd-"))

@@ -70,6 +70,7 @@ def test_every_claim_arrives_under_its_short_name(visitor):
         "ENTRA_EMAILADDRESS": user.mail,
         "ENTRA_NAME": "ada@contoso.example",
         "ENTRA_COSTCENTRE": "Analysis",
+        "ENTRA_LOGOUT_URL": f"{ORIGIN}/saml/logout",
         derived(UNKNOWN): "permanent;full\\; time",
         derived(BARE): FINANCE,
     }

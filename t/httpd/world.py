@@ -112,8 +112,8 @@ class World:
         return self.guarded.ask(compose(kind, target, cookie=self.cookie, **how), KINDS[kind][1] == "HEAD")
 
     def unprotected(self, kind, target, **how):
-        """The twin gets the same cookie: some answers repeat the request."""
-        return self.twin.ask(compose(kind, target, cookie=self.cookie, **how), KINDS[kind][1] == "HEAD")
+        """The twin gets no cookie, as the protected application sees none: some answers repeat the request."""
+        return self.twin.ask(compose(kind, target, **how), KINDS[kind][1] == "HEAD")
 
     def traces(self):
         ran = self.httpd.root / "cache" / "ran"

@@ -49,13 +49,15 @@ es_edition_t *mes_request_take(request_rec *r, es_slot_t *slot)
 const mes_site_t *mes_request_site(request_rec *r)
 {
     es_slot_t *slot = mes_conf_server(r->server)->slot;
-    mes_request_t *request;
+    mes_request_t *request = mes_request_find(r);
 
     if (!slot) {
         return NULL;
     }
-    r = mes_request_first(r);
-    request = mes_request_get(r);
+    if (!request || !request->edition) {
+        r = mes_request_first(r);
+        request = mes_request_get(r);
+    }
     if (!request->edition) {
         request->edition = mes_request_take(r, slot);
     }

@@ -10,7 +10,7 @@
  *                        addresses that cannot be ours at the same time
  * Like those in watch.c, these directives are read beside their owners.
  */
-#include "httpd/mes.h"
+#include "httpd/beside.h"
 
 #include "base/url.h"
 

@@ -3,6 +3,7 @@
  * The directives: one table, one setter for each of the places where they may stand.
  */
 #include "httpd/accounts.h"
+#include "httpd/beside.h"
 #include "httpd/value.h"
 
 #include "flow/tell.h"

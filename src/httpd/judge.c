@@ -4,6 +4,7 @@
  * Every fault is told, not only the first, with file, line, directive, reason and remedy; what passes becomes the
  * immutable sites that requests use.
  */
+#include "httpd/beside.h"
 #include "httpd/refresh.h"
 
 #include "entra/pin.h"

@@ -351,21 +351,6 @@ es_rv_t mes_segment_open(es_shm_t **segment, const char **note, const mes_folder
 /* Which hosts have one public address; after all sites are made. */
 void mes_plain_judge(server_rec *main_server, apr_pool_t *pconf);
 
-/* ---- other modules: beside.c ---------------------------------------------------------------------------------- */
-
-const char *mes_beside_valid_user(cmd_parms *cmd, void *location, const char *args);
-const char *mes_beside_redirect(cmd_parms *cmd, void *location, const char *args);
-const char *mes_beside_mellon(cmd_parms *cmd, void *location, const char *args);
-const char *mes_beside_mellon_path(cmd_parms *cmd, void *location, const char *args);
-/* Would another module judge the section's rules, or come before us in it? ES_CONFIG_PROVIDER, ES_CONFIG_SHIBBOLETH,
- * ES_CONFIG_MELLON, with the directive to blame. */
-es_rv_t mes_beside_check_section(const ap_directive_t **at, const mes_location_t *section, const mes_server_t *conf,
-                                 es_why_t *why);
-/* Has another module one of the addresses of a host's endpoints? `around`: the main server, whose sections hold in the
- * host too. ES_CONFIG_CLASH. */
-es_rv_t mes_beside_check_endpoints(const ap_directive_t **at, const mes_server_t *conf, const mes_server_t *around,
-                                   es_why_t *why, apr_pool_t *pool);
-
 /* ---- a request: request.c ------------------------------------------------------------------------------------ */
 
 typedef enum {

@@ -2,7 +2,7 @@
  *
  * Sections, judged: what AuthType and Require lines say together with the host they stand in.
  */
-#include "httpd/mes.h"
+#include "httpd/beside.h"
 
 static es_rv_t check_section(const ap_directive_t **at, const mes_location_t *section, const mes_server_t *conf,
                              int has_site, es_why_t *why)

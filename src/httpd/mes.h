@@ -370,6 +370,7 @@ typedef struct {
                                * authorization */
     const es_session_t *ahead; /* what it found; NULL: none */
     int is_claim_asked;        /* an expression asked for a claim although there is no session */
+    int are_hidden;            /* they were looked for, and ours taken out; on its own request too */
     int are_passed;            /* some location has put ours back */
     int is_groups_unknown;     /* one of them asks for groups that Entra left out */
     es_session_t session;

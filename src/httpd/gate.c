@@ -25,16 +25,35 @@ static int is_look(const request_rec *r)
     return outer && outer->endpoint;
 }
 
-es_rv_t mes_gate_find(es_session_t *session, request_rec *r, const mes_site_t *site, es_why_t *why)
+static es_rv_t check_fresh(const es_session_t *session, const request_rec *r, es_why_t *why)
 {
-    const mes_location_t *location = mes_request_location(r);
-    const apr_interval_time_t fresh = location->value[MES_FRESH_SIGN_IN].number;
+    const apr_interval_time_t fresh = mes_request_location(r)->value[MES_FRESH_SIGN_IN].number;
+
+    return fresh ? es_session_check_fresh(session, r->request_time, fresh, why) : ES_OK;
+}
+
+/* The session of the request, by the limits of its section. */
+static es_rv_t find(es_session_t *session, request_rec *r, const mes_site_t *site, es_why_t *why)
+{
+    const mes_value_t *value = mes_request_location(r)->value;
     es_flow_t flow;
     es_rv_t rv;
 
     mes_request_flow(&flow, r, site);
-    rv = es_resume_find(session, &flow, location->value[MES_LIFETIME].number, location->value[MES_IDLE].number, why);
-    return rv == ES_OK && fresh ? es_session_check_fresh(session, flow.now, fresh, why) : rv;
+    rv = es_resume_find(session, &flow, value[MES_LIFETIME].number, value[MES_IDLE].number, why);
+    return rv == ES_OK ? check_fresh(session, r, why) : rv;
+}
+
+es_rv_t mes_gate_look(es_session_t *session, request_rec *r, const mes_site_t *site, es_why_t *why)
+{
+    const mes_value_t *value = mes_request_location(r)->value;
+    es_place_t place;
+    es_flow_t flow;
+    es_rv_t rv;
+
+    mes_request_flow(&flow, r, site);
+    rv = es_resume_look(session, &place, &flow, value[MES_LIFETIME].number, value[MES_IDLE].number, why);
+    return rv == ES_OK ? check_fresh(session, r, why) : rv;
 }
 
 /* In our sections it is our session's user or nobody, whoever else may have set it. */
@@ -71,7 +90,7 @@ int mes_gate_resume(request_rec *r)
         request->cause = "there is no metadata yet, so that nobody can sign in or be known";
         return DECLINED;
     }
-    request->resumed = mes_gate_find(&request->session, r, site, &why);
+    request->resumed = find(&request->session, r, site, &why);
     if (request->resumed != ES_OK) {
         request->cause = apr_pstrdup(r->pool, why.text);
         mes_io_trace(r, "no session", request->cause);

@@ -188,6 +188,15 @@ int mes_gate_pass(request_rec *r)
     return DECLINED;
 }
 
+/* mod_dir and mod_negotiation put what a subrequest found, and the rules let in, in the place of a request that may have
+ * come to no rules of ours; whose session it was stays behind with the subrequest. */
+void mes_gate_follow(request_rec *r)
+{
+    if (mes_request_site(r) && !mes_request_is_judged(r) && mes_request_is_ours(r)) {
+        mes_gate_resume(r);
+    }
+}
+
 /* Entra shows nothing in a frame: there a link leads out of it. */
 static int is_framed(const request_rec *r, es_visitor_t visitor)
 {

@@ -497,6 +497,7 @@ int mes_expression_register_log(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t 
  * of es_resume_look and es_session_check_fresh. */
 es_rv_t mes_gate_look(es_session_t *session, request_rec *r, const mes_site_t *site, es_why_t *why);
 int mes_gate_resume(request_rec *r);
+void mes_gate_follow(request_rec *r);
 int mes_gate_judge(request_rec *r);
 int mes_gate_signon(request_rec *r);
 int mes_gate_pass(request_rec *r);

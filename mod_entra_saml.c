@@ -5,6 +5,7 @@
  */
 #include "httpd/mes.h"
 
+#include "db/dbd.h"
 #include "xml/dsig.h"
 #include "xml/xml.h"
 
@@ -18,21 +19,21 @@
  * (but not this module: -z nodelete) and GObject never. So each pass starts them again, none is ever shut down, and
  * nobody remembers in a static that he has been here.
  *   pre_config    the libraries: XML, then digests, then requests, then signatures last, since lasso starts xmlsec
- *                 as well and would take the error callback away; the directives of the configuration need them
- *                 (Require claim is compiled when it is read), and so do expressions and log formats
+ *                 as well and would take the error callback away; drivers of databases; the directives of the
+ *                 configuration need them (Require claim is compiled when it is read), and so do expressions and log
+ *                 formats
  *   check_config  the configuration judged, sites made; the last hook of `httpd -t`
  *   post_config   key file and segment; not in the pass before the real one */
 static int start_libraries(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
 {
     es_why_t why = ES_WHY_INIT;
 
-    (void)pconf;
     (void)plog;
     (void)ptemp;
     curl_global_init(CURL_GLOBAL_DEFAULT); /* while there is but one thread */
     es_xml_init();
     if (es_crypto_init(&why) != ES_OK || es_request_init(&why) != ES_OK || es_signoff_init(&why) != ES_OK ||
-        es_dsig_init(&why) != ES_OK) {
+        es_dsig_init(&why) != ES_OK || es_dbd_init(&why, pconf) != ES_OK) {
         mes_io_config_error(&why, NULL);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -49,6 +50,8 @@ static void register_hooks(apr_pool_t *pool)
 
     /* Before mod_watchdog starts its threads, one of which does the same from then on. */
     ap_hook_child_init(mes_adopt_begin, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    /* Before there are requests. */
+    ap_hook_child_init(mes_accounts_begin, NULL, NULL, APR_HOOK_MIDDLE);
 
     /* Before any hook can read a header that looks like ours; `RequestHeader … early` of mod_headers comes after. */
     ap_hook_post_read_request(mes_guard_headers, NULL, NULL, APR_HOOK_REALLY_FIRST);
@@ -72,6 +75,7 @@ static void register_hooks(apr_pool_t *pool)
     /* The first hook behind authorization, whether httpd asked the rules or not. */
     ap_hook_type_checker(mes_gate_pass, NULL, NULL, APR_HOOK_REALLY_FIRST);
     mes_authz_register(pool);
+    mes_accountauthz_register(pool);
 
     /* The environment in fixups, which always runs, also where httpd takes over the verdict of an outer request; first,
      * so that rewrite rules and RequestHeader see it. */

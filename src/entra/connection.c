@@ -257,12 +257,19 @@ static es_rv_t make_user(es_connection_t *made, const char *const *list, es_why_
 }
 
 /* NUL keeps the two apart: neither can hold one. */
+es_connection_id_t es_connection_id_of(const char *issuer, const char *entity_id)
+{
+    const es_bytes_t pieces[] = { es_bytes_of(issuer), es_bytes("", 1), es_bytes_of(entity_id) };
+    const es_hash_t hash = es_crypto_sha256_of(pieces, 3);
+    es_connection_id_t id;
+
+    memcpy(id.octet, hash.octet, sizeof id.octet);
+    return id;
+}
+
 static void make_id(es_connection_t *made, apr_pool_t *pool)
 {
-    const es_bytes_t pieces[] = { es_bytes_of(made->issuer), es_bytes("", 1), es_bytes_of(made->entity_id) };
-    const es_hash_t hash = es_crypto_sha256_of(pieces, 3);
-
-    memcpy(made->id.octet, hash.octet, sizeof made->id.octet);
+    made->id = es_connection_id_of(made->issuer, made->entity_id);
     made->tag = es_codec_hex(es_bytes(made->id.octet, 4), pool);
     made->session_cookie = apr_pstrcat(pool, ES_COOKIE_SESSION, made->tag, NULL);
     made->binding_cookie = apr_pstrcat(pool, ES_COOKIE_SIGNIN, made->tag, NULL);

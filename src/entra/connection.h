@@ -45,6 +45,9 @@ typedef struct {
     const es_metadata_t *metadata;
 } es_connection_t;
 
+/* The id of the connection between this issuer, as it is expected, and this entity ID. */
+es_connection_id_t es_connection_id_of(const char *issuer, const char *entity_id);
+
 /* Judges and makes.
  *   ES_CONFIG_BASE_URL   not https://host[:port] with at most a slash behind it; or neither it nor a ServerName
  *   ES_CONFIG_PATH       the path is none, ends with a slash, or holds a percent escape; the default page is no path

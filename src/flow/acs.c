@@ -3,6 +3,7 @@
  * Path 2: the POST at the reply URL (SAML profiles 4.1.4.3). Everything down to `commit` only reads: a message that is
  * refused leaves no trace. Commit sets the two marks, then makes the session.
  */
+#include "flow/account.h"
 #include "flow/keep.h"
 #include "flow/raise.h"
 #include "flow/signon.h"
@@ -23,11 +24,12 @@ typedef struct {
     es_pending_t *pending;
     es_binding_t binding;
     es_expected_t expected;
-    apr_time_t not_after; /* the assertion's */
-    es_bytes_t record;    /* the session to be */
-    es_session_t session; /* the same, read */
-    es_raise_t raise;     /* what becomes of those that the browser has */
-    apr_time_t expires;   /* the record's */
+    apr_time_t not_after;        /* the assertion's */
+    es_bytes_t record;           /* the session to be */
+    es_session_t session;        /* the same, read */
+    es_raise_t raise;            /* what becomes of those that the browser has */
+    apr_time_t expires;          /* the record's */
+    es_account_signin_t account; /* where there are accounts */
 } es_signin_t;
 
 static es_hash_t mark_of(const char *kind, const es_flow_t *flow, es_bytes_t id)
@@ -243,7 +245,25 @@ static es_rv_t mark_assertion(int *added, const es_signin_t *in, const es_flow_t
     return flow->store->mark_add(added, flow->store, &mark, in->not_after, flow->now, why);
 }
 
-/* The assertion's mark, the session, the cookies. */
+/* The account, then the session. After the marks, so that a message can make one account at most. */
+static es_rv_t admit(es_acs_report_t *report, const es_hash_t *key, const es_signin_t *in, const es_flow_t *flow,
+                     es_why_t *why)
+{
+    const es_account_rules_t *accounts = flow->site->accounts;
+    es_account_state_t state = ES_ACCOUNT_IS_ACTIVE;
+    es_rv_t rv = accounts ? es_account_take(&state, &in->account, flow, &in->session, why) : ES_OK;
+
+    if (rv == ES_OK) {
+        rv = make_session(report, key, in, flow, why);
+    }
+    if (rv == ES_OK && accounts && state == ES_ACCOUNT_IS_ACTIVE) {
+        es_account_trust(accounts, key, flow->now);
+    }
+    report->is_waiting = state == ES_ACCOUNT_IS_PENDING;
+    return rv;
+}
+
+/* The assertion's mark, the account, the session, the cookies. */
 static es_rv_t finish(es_answer_t *answer, es_signin_t *in, es_acs_report_t *report, const es_flow_t *flow,
                       es_why_t *why)
 {
@@ -260,7 +280,7 @@ static es_rv_t finish(es_answer_t *answer, es_signin_t *in, es_acs_report_t *rep
     if (!added) {
         return es_fail(why, ES_REPLAYED, "assertion %.100s was used before", in->assertion->id);
     }
-    if ((rv = make_session(report, &key, in, flow, why)) != ES_OK) {
+    if ((rv = admit(report, &key, in, flow, why)) != ES_OK) {
         return rv;
     }
     answer->location = es_keep_landing(answer, flow, in->pending);
@@ -311,7 +331,12 @@ static es_rv_t judge(es_signin_t *in, es_acs_report_t *report, const es_flow_t *
     if (rv == ES_OK) {
         rv = es_check_authn(in->assertion, &in->expected, in->pending->is_fresh, flow->now, why);
     }
-    return rv == ES_OK ? make_record(in, report, flow, why) : rv;
+    if (rv == ES_OK) {
+        rv = make_record(in, report, flow, why);
+    }
+    return rv == ES_OK && flow->site->accounts
+               ? es_account_look(&in->account, flow, &in->session, in->expected.issuer, why)
+               : rv;
 }
 
 /* An error of Entra, which anybody can write, since it is not signed: it is told and nothing more. To whoever asked

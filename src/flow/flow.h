@@ -18,6 +18,7 @@
 #include "saml/query.h"
 #include "saml/request.h"
 #include "saml/signoff.h"
+#include "session/account.h"
 #include "session/kept.h"
 #include "session/session.h"
 #include "session/store.h"
@@ -39,6 +40,7 @@ typedef struct {
     const es_signoff_t *signoff;        /* NULL where the metadata has no SingleLogoutService */
     int single_logout;                  /* a sign-out here goes on to Entra */
     int unsigned_logout;                /* a LogoutRequest needs no signature */
+    const es_account_rules_t *accounts; /* NULL: any valid sign-in is good */
     es_cookie_site_t session_cookie;    /* may another site's page bring it along? */
 } es_site_t;
 
@@ -68,7 +70,8 @@ typedef struct {
 
 /* Finds the session of the request's cookie, judges it by the section's limits, and notes its use. No lock, nothing
  * parsed but the record's offsets. Every cookie of our connection's name is tried, then those of the others'.
- * ES_SESSION_NONE, ES_SESSION_FOREIGN, ES_SESSION_EXPIRED, ES_SESSION_IDLE, ES_RECORD_INVALID. */
+ * ES_SESSION_NONE, ES_SESSION_FOREIGN, ES_SESSION_EXPIRED, ES_SESSION_IDLE, ES_RECORD_INVALID. And what es_account_ask
+ * returns: *session is set then too, since somebody is there who may be told. */
 es_rv_t es_resume_find(es_session_t *session, const es_flow_t *flow, apr_interval_time_t lifetime,
                        apr_interval_time_t idle, es_why_t *why);
 
@@ -120,7 +123,7 @@ es_rv_t es_signon_move(es_answer_t *answer, const es_flow_t *flow, const char *p
 int es_signon_has_tls(const es_flow_t *flow);
 
 /* The POST at the reply URL. ES_OK: location = the page first asked for, or Entra again (restarted is then the reason,
- * else ES_OK), with its cookies. Anything else: refused, nothing stored.
+ * else ES_OK), with its cookies. Anything else: refused, no session made.
  *
  * An error of Entra is refused by ES_RESPONSE_STATUS and told in `error`; when it answers a silent attempt of this very
  * browser, location = the page, which decides whether it needs a user.
@@ -140,6 +143,7 @@ typedef struct {
     int n_claims_dropped;
     int is_overage;    /* Entra sent a link in place of the groups */
     int n_ended;       /* sessions of the same user that had to go for this one */
+    int is_waiting;    /* the session's account is pending */
     es_why_t noted;    /* what the log shall know although nothing was refused */
     es_aadsts_t error; /* with ES_RESPONSE_STATUS */
 } es_acs_report_t;

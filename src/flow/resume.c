@@ -4,7 +4,7 @@
  */
 #include "base/cookie.h"
 #include "entra/issuer.h"
-#include "flow/flow.h"
+#include "flow/account.h"
 
 /* A session's last use is noted when it moved by this fraction of the idle limit: a busy session writes its cache line
  * a few times an hour, and an idle one ends at most that much too early. Backwards counts too: after a clock was set
@@ -51,7 +51,7 @@ static es_rv_t find(es_session_t *session, es_place_t *place, const es_flow_t *f
     if (rv == ES_OK && connection->tenants != tenants) {
         rv = check_tenant(session, connection->tenants, why);
     }
-    return rv;
+    return rv == ES_OK && flow->site->accounts ? es_account_ask(flow, connection, session, &place->key, why) : rv;
 }
 
 /* Every cookie of the connection's name. A cookie that names a session says more than one that names none: the first
@@ -66,9 +66,14 @@ static es_rv_t find_any(es_session_t *session, es_place_t *place, const es_flow_
 
     while (tries-- > 0 && (cookie = es_cookie_next(&cursor, connection->session_cookie, flow->pool))) {
         es_why_t tried = ES_WHY_INIT;
+        const es_rv_t rv = find(session, place, flow, connection, cookie, lifetime, idle, &tried);
 
-        if (find(session, place, flow, connection, cookie, lifetime, idle, &tried) == ES_OK) {
+        if (rv == ES_OK) {
             return ES_OK;
+        }
+        if (es_account_holds(rv)) {
+            *first = tried;
+            return rv;
         }
         if (first->rv == ES_OK || first->rv == ES_SESSION_NONE) {
             *first = tried;
@@ -82,14 +87,13 @@ es_rv_t es_resume_look(es_session_t *session, es_place_t *place, const es_flow_t
 {
     const es_site_t *const *other;
     es_why_t first = ES_WHY_INIT;
+    es_rv_t rv = find_any(session, place, flow, flow->site->connection, lifetime, idle, &first);
 
-    if (find_any(session, place, flow, flow->site->connection, lifetime, idle, &first) == ES_OK) {
-        return ES_OK;
+    for (other = flow->others; rv == ES_SESSION_NONE && other && *other; other++) {
+        rv = find_any(session, place, flow, (*other)->connection, lifetime, idle, &first);
     }
-    for (other = flow->others; other && *other; other++) {
-        if (find_any(session, place, flow, (*other)->connection, lifetime, idle, &first) == ES_OK) {
-            return ES_OK;
-        }
+    if (rv == ES_OK) {
+        return ES_OK;
     }
     if (first.rv == ES_OK) {
         return es_fail(why, ES_SESSION_NONE, "no session cookie");
@@ -104,12 +108,12 @@ es_rv_t es_resume_find(es_session_t *session, const es_flow_t *flow, apr_interva
     apr_interval_time_t moved;
     es_rv_t rv = es_resume_look(session, &place, flow, lifetime, idle, why);
 
-    if (rv != ES_OK) {
+    if (rv != ES_OK && rv != ES_ACCOUNT_PENDING) { /* who waits and looks is not idle */
         return rv;
     }
     moved = flow->now - place.stored.last_used;
     if (moved > idle / TOUCH_FRACTION || -moved > idle / TOUCH_FRACTION) {
         flow->store->touch(flow->store, &place.key, &place.stored, flow->now);
     }
-    return ES_OK;
+    return rv;
 }

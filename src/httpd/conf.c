@@ -99,6 +99,7 @@ void *mes_conf_merge_server(apr_pool_t *pool, void *base_config, void *add_confi
     merged->tls = add->tls != MES_TLS_UNSAID ? add->tls : base->tls;
     join_lists(merged->value, base->value, add->value, MES_CLAIM, pool);
     join_lists(merged->value, base->value, add->value, MES_GROUP, pool);
+    join_lists(merged->value, base->value, add->value, MES_ACCOUNTS_STATEMENT, pool);
     merged->keep = base->keep > add->keep ? base->keep : add->keep;
     return merged;
 }

@@ -14,7 +14,6 @@
 #include <unistd.h>
 #include <unixd.h>
 
-#define FOLDER "metadata"
 #define OVERHEAD 1024 /* what a copy is larger than its document, at most */
 
 static apr_status_t close_folder(void *context)
@@ -23,16 +22,17 @@ static apr_status_t close_folder(void *context)
     return APR_SUCCESS;
 }
 
-es_rv_t mes_copyfile_folder(mes_folder_t **folder, const mes_folder_t *parent, es_why_t *why, apr_pool_t *pool)
+es_rv_t mes_copyfile_folder(mes_folder_t **folder, const mes_folder_t *parent, const char *name, es_why_t *why,
+                            apr_pool_t *pool)
 {
     mes_folder_t *opened = apr_pcalloc(pool, sizeof *opened);
     struct stat info;
 
-    opened->name = apr_pstrcat(pool, parent->name, "/" FOLDER, NULL);
-    if (mkdirat(parent->fd, FOLDER, S_IRWXU) != 0 && errno != EEXIST) {
+    opened->name = apr_pstrcat(pool, parent->name, "/", name, NULL);
+    if (mkdirat(parent->fd, name, S_IRWXU) != 0 && errno != EEXIST) {
         return es_fail(why, ES_CONFIG_STATE, "folder %.500s cannot be made: %s", opened->name, strerror(errno));
     }
-    opened->fd = openat(parent->fd, FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    opened->fd = openat(parent->fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (opened->fd < 0) {
         return es_fail(why, ES_CONFIG_STATE, "folder %.500s cannot be opened: %s", opened->name, strerror(errno));
     }

@@ -2,6 +2,7 @@
  *
  * The directives: one table, one setter for each of the places where they may stand.
  */
+#include "httpd/accounts.h"
 #include "httpd/value.h"
 
 #include "flow/tell.h"
@@ -10,6 +11,8 @@
 
 static const char *const clouds[] = { "public", "usgov", "china", NULL };
 static const char *const when_full[] = { "evict", "refuse", NULL };
+static const char *const accounts[] = { "off", "existing", "jit", "waiting-room", NULL };
+static const char *const when_down[] = { "refuse", "trust", NULL };
 static const char *const off_on[] = { "Off", "On", NULL };
 static const char *const session_cookie[] = { "Lax", "None", NULL };
 static const char *const unauthenticated[] = { "auto", "redirect", "401", NULL };
@@ -185,6 +188,25 @@ const command_rec mes_directives[] = {
            .kind = MES_KIND_CHOICE, .slot = MES_IDP_INITIATED, .choices = off_on, .fallback = 0),
     SERVER("EntraSAMLRelayStateAllow", "URL-PREFIX [URL-PREFIX ...]: where else than here a sign-in may end",
            .kind = MES_KIND_LIST, .slot = MES_RELAY_STATE_ALLOW),
+    SERVER("EntraSAMLAccounts", "off, existing, jit or waiting-room: who may sign in, by a table of accounts",
+           .kind = MES_KIND_CHOICE, .slot = MES_ACCOUNTS, .choices = accounts, .fallback = MES_ACCOUNTS_OFF),
+    SERVER("EntraSAMLAccountsDatabase", "DRIVER PARAMETERS: where the accounts are, for apr_dbd", .kind = MES_KIND_LIST,
+           .slot = MES_ACCOUNTS_DATABASE, .check = mes_accountrules_check_database),
+    SERVER("EntraSAMLAccountsStatement", "NAME SQL: a statement for a table of your own", .kind = MES_KIND_PAIRS,
+           .slot = MES_ACCOUNTS_STATEMENT, .fault = ES_CONFIG_ACCOUNTS, .check = mes_accountrules_check_statements),
+    SERVER("EntraSAMLAccountsKey", "NAME: short name of the claim that tells accounts apart", .kind = MES_KIND_TEXT,
+           .slot = MES_ACCOUNTS_KEY),
+    SERVER("EntraSAMLAccountsMatch", "NAME: short name of the claim by whose address prepared accounts are found",
+           .kind = MES_KIND_TEXT, .slot = MES_ACCOUNTS_MATCH),
+    SERVER("EntraSAMLAccountsDomains", "DOMAIN [DOMAIN ...]: domains of addresses that this tenant may speak for",
+           .kind = MES_KIND_LIST, .slot = MES_ACCOUNTS_DOMAINS, .check = mes_accountrules_check_domains),
+    SERVER("EntraSAMLAccountsProfile", "COLUMN NAME: a column, and the short name of the claim to keep there",
+           .kind = MES_KIND_PAIRS, .slot = MES_ACCOUNTS_PROFILE, .fault = ES_CONFIG_ACCOUNTS,
+           .check = mes_accountrules_check_profile),
+    SERVER("EntraSAMLAccountsTrust", "TIME, 0s to 1h: how long an account is taken for active without asking again",
+           .kind = MES_KIND_TIME, .slot = MES_ACCOUNTS_TRUST, .min = 0, .max = HOURS(1), .fallback = SECONDS(60)),
+    SERVER("EntraSAMLAccountsWhenDown", "refuse or trust: sessions whose accounts cannot be looked up",
+           .kind = MES_KIND_CHOICE, .slot = MES_ACCOUNTS_WHEN_DOWN, .choices = when_down, .fallback = 0),
     MAIN_SERVER("EntraSAMLStateDirectory", "DIRECTORY: for key file and sessions", .kind = MES_KIND_FILE,
                 .slot = MES_STATE_DIRECTORY),
     MAIN_SERVER("EntraSAMLSharedMemory", "SIZE, 2M to 64G: room for sessions", .kind = MES_KIND_SIZE,

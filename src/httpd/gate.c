@@ -6,6 +6,8 @@
  */
 #include "httpd/mes.h"
 
+#include "flow/account.h"
+
 #include <apr_strings.h>
 
 /* A session younger than this was made for the very request that comes now. */
@@ -113,6 +115,15 @@ static int refuse_section(request_rec *r)
     return can_answer(r) ? mes_io_refuse(r, site, &why, MES_OFFER_NONE) : HTTP_INTERNAL_SERVER_ERROR;
 }
 
+/* Signed in, but the account is pending, gone, disabled, or cannot be asked for: another sign-in would change nothing. */
+static int refuse_account(request_rec *r, const mes_site_t *site, const mes_request_t *request)
+{
+    es_why_t why = ES_WHY_INIT;
+
+    es_fail(&why, request->resumed, "user \"%.200s\": %s", request->session.user, request->cause);
+    return mes_io_refuse(r, site, &why, request->resumed == ES_ACCOUNT_PENDING ? MES_OFFER_WAIT : MES_OFFER_SIGN_OUT);
+}
+
 /* A rule in an alias can only end the judging with an error when it does not know the groups: see authz.c. */
 static int is_denial(int verdict, const mes_request_t *request)
 {
@@ -140,10 +151,13 @@ int mes_gate_judge(request_rec *r)
     request->is_judging = 1;
     verdict = ap_run_access_checker_ex(r);
     request->is_judging = 0;
-    if (request->resumed != ES_OK) {
-        return verdict == HTTP_FORBIDDEN && request->is_claim_asked ? mes_gate_signon(r) : verdict;
+    if (request->resumed == ES_OK) {
+        return is_denial(verdict, request) && can_answer(r) ? mes_denial_answer(r, request) : verdict;
     }
-    return is_denial(verdict, request) && can_answer(r) ? mes_denial_answer(r, request) : verdict;
+    if (request->is_waiting && verdict == HTTP_FORBIDDEN && can_answer(r)) {
+        return refuse_account(r, mes_request_site(r), request);
+    }
+    return verdict == HTTP_FORBIDDEN && request->is_claim_asked ? mes_gate_signon(r) : verdict;
 }
 
 /* What httpd took over for this request: had it passed the rules? See mes_request_session. */
@@ -265,6 +279,9 @@ int mes_gate_signon(request_rec *r)
     if (!site->is_ready) {
         es_fail(&why, ES_METADATA_PENDING, "nobody can sign in for %.300s before there is metadata", r->uri);
         return mes_io_refuse(r, site, &why, MES_OFFER_NONE);
+    }
+    if (es_account_holds(request->resumed)) {
+        return refuse_account(r, site, request);
     }
     if (is_denied(r, request)) {
         return mes_denial_answer(r, request);

@@ -97,8 +97,9 @@ void mes_io_log_signin(request_rec *r, const mes_site_t *site, const es_acs_repo
         mes_io_log(r, ES_GROUPS_OVERAGE, apr_psprintf(r->pool, "user \"%s\" came with groups.link", report->user));
     }
     ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
-                  TAG "signed in: connection=%s user=\"%s\" assertion=%s dropped=%d ended=%d", site->connection->tag,
-                  report->user, report->assertion_id, report->n_claims_dropped, report->n_ended);
+                  TAG "signed in: connection=%s user=\"%s\" assertion=%s dropped=%d ended=%d%s", site->connection->tag,
+                  report->user, report->assertion_id, report->n_claims_dropped, report->n_ended,
+                  report->is_waiting ? " account=pending" : "");
 }
 
 void mes_io_log_signout(request_rec *r, const mes_site_t *site, int ended, const char *request_id)

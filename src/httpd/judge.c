@@ -88,6 +88,12 @@ static const ap_directive_t *find_blamed(const mes_server_t *conf, es_rv_t rv)
         { ES_METADATA_SIGNER, MES_METADATA_SIGNER },
         { ES_CONFIG_SHARED, MES_REQUIRED_CLAIMS },
         { ES_CONFIG_GROUP, MES_GROUP },
+        { ES_CONFIG_ACCOUNTS, MES_ACCOUNTS_STATEMENT },
+        { ES_CONFIG_ACCOUNTS, MES_ACCOUNTS_MATCH },
+        { ES_CONFIG_ACCOUNTS, MES_ACCOUNTS_KEY },
+        { ES_CONFIG_ACCOUNTS, MES_ACCOUNTS_PROFILE },
+        { ES_CONFIG_ACCOUNTS, MES_ACCOUNTS_DATABASE },
+        { ES_CONFIG_ACCOUNTS, MES_ACCOUNTS },
         { ES_CONFIG_SESSIONS_FROM, MES_SESSIONS_FROM },
     };
     apr_size_t i;
@@ -141,7 +147,21 @@ static es_rv_t read_document(es_bytes_t *document, mes_source_t *source, es_why_
     return mes_judge_read_file(document, source->name, MES_METADATA_MAX, ES_METADATA_UNREADABLE, why, pool);
 }
 
-static es_rv_t make_first_site(mes_server_t *conf, const mes_state_t *state, es_why_t *why, apr_pool_t *pconf)
+/* The database of a host's accounts, and what all processes remember of them. */
+static es_rv_t prepare_accounts(mes_server_t *conf, mes_state_t *state, const server_rec *main_server, es_why_t *why,
+                                apr_pool_t *pool)
+{
+    es_rv_t rv;
+
+    if (conf->value[MES_ACCOUNTS].number == MES_ACCOUNTS_OFF) {
+        return ES_OK;
+    }
+    rv = mes_accountrules_find(&conf->database, state, conf, mes_conf_server(main_server), why, pool);
+    return rv == ES_OK && !state->trust ? mes_accountrules_share(&state->trust, main_server->process->pool, why) : rv;
+}
+
+static es_rv_t make_first_site(mes_server_t *conf, mes_state_t *state, const server_rec *main_server, es_why_t *why,
+                               apr_pool_t *pconf)
 {
     apr_pool_t *pool = mes_site_make_pool();
     const mes_site_t *site;
@@ -149,6 +169,7 @@ static es_rv_t make_first_site(mes_server_t *conf, const mes_state_t *state, es_
     es_rv_t rv;
 
     if ((rv = prepare(conf, state->refresh, why, pconf)) != ES_OK ||
+        (rv = prepare_accounts(conf, state, main_server, why, pconf)) != ES_OK ||
         (rv = read_document(&document, conf->source, why, pool)) != ES_OK ||
         (rv = mes_site_make(&site, conf, document, state, why, pool)) != ES_OK ||
         (rv = mes_agree_check(conf, site, why)) != ES_OK) {
@@ -275,7 +296,7 @@ static int judge_memory(server_rec *main_server)
 }
 
 /* Each host for itself. */
-static int judge_hosts(server_rec *main_server, const mes_state_t *state, apr_pool_t *pconf)
+static int judge_hosts(server_rec *main_server, mes_state_t *state, apr_pool_t *pconf)
 {
     const mes_server_t *main_conf = mes_conf_server(main_server);
     const server_rec *s;
@@ -292,7 +313,7 @@ static int judge_hosts(server_rec *main_server, const mes_state_t *state, apr_po
                              main_conf->decryption, pconf);
         if (!has_entra(conf)) {
             check_stray(&at, conf, main_conf, &why);
-        } else if (make_first_site(conf, state, &why, pconf) != ES_OK) {
+        } else if (make_first_site(conf, state, main_server, &why, pconf) != ES_OK) {
             at = find_blamed(conf, why.rv);
         } else {
             warn_of_domains(conf, main_conf);
@@ -343,6 +364,7 @@ int mes_judge_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
 
     (void)plog;
     state->names = mes_export_names(pconf);
+    state->databases = apr_array_make(pconf, 1, sizeof(mes_database_t *));
     state->refresh = apr_pcalloc(pconf, sizeof *state->refresh);
     state->refresh->sources = apr_array_make(pconf, 4, sizeof(mes_source_t *));
     state->refresh->state = state;

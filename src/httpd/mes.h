@@ -72,6 +72,15 @@ typedef enum {
     MES_AUTHN_CONTEXT,
     MES_IDP_INITIATED,
     MES_RELAY_STATE_ALLOW,
+    MES_ACCOUNTS,
+    MES_ACCOUNTS_DATABASE,
+    MES_ACCOUNTS_STATEMENT,
+    MES_ACCOUNTS_KEY,
+    MES_ACCOUNTS_MATCH,
+    MES_ACCOUNTS_DOMAINS,
+    MES_ACCOUNTS_PROFILE,
+    MES_ACCOUNTS_TRUST,
+    MES_ACCOUNTS_WHEN_DOWN,
     MES_STATE_DIRECTORY,
     MES_SHARED_MEMORY,
     MES_WHEN_FULL,
@@ -92,6 +101,7 @@ typedef enum {
 
 /* What EntraSAMLWhenFull, EntraSAMLUnauthenticated and EntraSAMLStepUp can say, in the order of their choices. */
 enum { MES_WHEN_FULL_EVICT, MES_WHEN_FULL_REFUSE };
+enum { MES_ACCOUNTS_OFF }; /* the policies come behind it, in their order */
 enum { MES_UNAUTHENTICATED_AUTO, MES_UNAUTHENTICATED_REDIRECT, MES_UNAUTHENTICATED_401 };
 enum { MES_STEP_UP_OFF, MES_STEP_UP_FRESH, MES_STEP_UP_MFA };
 
@@ -139,6 +149,8 @@ typedef struct mes_site_t mes_site_t;
 typedef struct mes_state_t mes_state_t;
 typedef struct mes_source_t mes_source_t;
 typedef struct mes_refresh_t mes_refresh_t;
+typedef struct mes_database_t mes_database_t;
+typedef struct mes_lines_t mes_lines_t;
 
 /* What SSLEngine says: TLS for whoever comes, or not. */
 typedef enum { MES_TLS_UNSAID, MES_TLS_OFF, MES_TLS_ON } mes_tls_t;
@@ -158,6 +170,7 @@ typedef struct {
     /* Made by judge; NULL where nothing says where metadata comes from. */
     es_slot_t *slot;              /* of the mes_site_t that holds at the moment */
     mes_source_t *source;         /* of its metadata */
+    mes_database_t *database;     /* of accounts; NULL where they are off */
     const char *template;         /* the page */
     pid_t owner;                  /* the parent */
     apr_array_header_t *from;     /* of const mes_server_t *: the hosts of EntraSAMLSessionsFrom; NULL: not said */
@@ -223,6 +236,8 @@ struct mes_state_t {
     int is_planned;                 /* some section says what is exported */
     int is_sending;                 /* and sends headers */
     mes_refresh_t *refresh;
+    apr_array_header_t *databases; /* of mes_database_t *: of accounts, each once */
+    es_trust_t *trust;             /* NULL where no host has accounts */
     es_seal_key_t key;
     es_shm_t *shm;
     es_store_t *store; /* over it */
@@ -300,6 +315,30 @@ int mes_judge_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
  * Key files are for the parent's eyes: to be called while it has the rights it was started with. Reasons PAIR_…. */
 es_rv_t mes_pairs_load(const es_pair_t *const **pairs, const mes_value_t *value, es_why_t *why, apr_pool_t *pool);
 int mes_state_open(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server);
+#define MES_KEY_FOLDER "/var/lib/entra_saml"
+#define MES_ACCOUNTS_FOLDER "accounts"
+
+/* A folder for files of ours; name is for messages. Files in it are opened relative to fd. */
+typedef struct {
+    const char *name;
+    int fd;
+} mes_folder_t;
+
+/* Accounts: accountrules.c, accounts.c, accountauthz.c. The database of a host, known to the state or made. *rules = NULL:
+ * accounts are off. ES_CONFIG_ACCOUNTS. */
+es_rv_t mes_accountrules_find(mes_database_t **database, mes_state_t *state, const mes_server_t *conf,
+                              const mes_server_t *main_conf, es_why_t *why, apr_pool_t *pool);
+es_rv_t mes_accountrules_make(const es_account_rules_t **rules, const mes_server_t *conf,
+                              const es_connection_t *connection, const mes_state_t *state, es_why_t *why,
+                              apr_pool_t *pool);
+/* Memory that all processes of the server share, from its start to its end. ES_CONFIG_STATE. */
+es_rv_t mes_accountrules_share(es_trust_t **trust, apr_pool_t *process, es_why_t *why);
+/* The folder of the default database, where one is used. ES_CONFIG_STATE. */
+es_rv_t mes_accountrules_folder(const mes_state_t *state, const mes_folder_t *parent, es_why_t *why, apr_pool_t *pool);
+/* A child's connections, made when they are needed. */
+void mes_accounts_begin(apr_pool_t *pchild, server_rec *main_server);
+void mes_accountauthz_register(apr_pool_t *pool);
+
 /* The running server's shared memory; NULL when no virtual host has a site. */
 es_shm_t *mes_state_shm(void);
 
@@ -311,12 +350,6 @@ es_rv_t mes_refresh_start(mes_refresh_t *refresh, es_why_t *why, apr_pool_t *pco
 void mes_adopt_begin(apr_pool_t *pchild, server_rec *main_server);
 /* A response was signed by a key that the host's metadata does not have. Any thread. */
 void mes_refresh_ask(const mes_server_t *conf, apr_time_t now);
-
-/* A folder for files of ours; name is for messages. Files in it are opened relative to fd. */
-typedef struct {
-    const char *name;
-    int fd;
-} mes_folder_t;
 
 /* Octets of the shared memory, and of the ring in it; 0: the default for that memory. */
 typedef struct {
@@ -372,6 +405,7 @@ typedef struct {
     int is_claim_asked;        /* an expression asked for a claim although there is no session */
     int are_hidden;            /* they were looked for, and ours taken out; on its own request too */
     int are_passed;            /* some location has put ours back */
+    int is_waiting;            /* the account is pending, and a rule spoke of that */
     int is_groups_unknown;     /* one of them asks for groups that Entra left out */
     es_session_t session;
 } mes_request_t;
@@ -420,7 +454,8 @@ typedef enum {
     MES_OFFER_SIGN_IN_MFA,
     MES_OFFER_SIGN_OUT,
     MES_OFFER_ANEW_OR_OUT,
-    MES_OFFER_MFA_OR_OUT
+    MES_OFFER_MFA_OR_OUT,
+    MES_OFFER_WAIT
 } mes_offer_t;
 
 typedef struct {

@@ -57,6 +57,12 @@ const char *mes_pages_title(es_rv_t rv)
     case ES_ACCESS_DENIED:
     case ES_GROUPS_UNKNOWN:
         return "No access";
+    case ES_ACCOUNT_PENDING:
+        return "Waiting for approval";
+    case ES_ACCOUNT_MISSING:
+        return "No account";
+    case ES_ACCOUNT_DISABLED:
+        return "Account disabled";
     case ES_LOGOUT_UNCONFIRMED:
         return "Sign out";
     case ES_LANDING_REFUSED:
@@ -134,6 +140,13 @@ static const char *return_query(const char *address, const mes_site_t *site, apr
     return apr_pstrcat(pool, "?return=", es_codec_url_encode(landing, pool), NULL);
 }
 
+static const char *make_sign_out(const char *landing, const mes_site_t *site, apr_pool_t *pool)
+{
+    return apr_pstrcat(pool, "<form method=\"post\" action=\"", es_codec_html(site->connection->logout_path, pool),
+                       return_query(landing, site, pool),
+                       "\"><p><button type=\"submit\">Sign out</button></p></form>\n", NULL);
+}
+
 const char *mes_pages_action(mes_offer_t offer, const char *landing, int is_framed, const mes_site_t *site,
                              apr_pool_t *pool)
 {
@@ -157,9 +170,11 @@ const char *mes_pages_action(mes_offer_t offer, const char *landing, int is_fram
         return apr_pstrcat(pool, mes_pages_action(MES_OFFER_SIGN_IN_MFA, landing, is_framed, site, pool),
                            mes_pages_action(MES_OFFER_SIGN_OUT, landing, is_framed, site, pool), NULL);
     case MES_OFFER_SIGN_OUT:
-        return apr_pstrcat(pool, "<form method=\"post\" action=\"", es_codec_html(site->connection->logout_path, pool),
-                           return_query(landing, site, pool),
-                           "\"><p><button type=\"submit\">Sign out</button></p></form>\n", NULL);
+        return make_sign_out(landing, site, pool);
+    case MES_OFFER_WAIT:
+        return apr_pstrcat(pool,
+                           make_link("Check again", landing ? landing : site->connection->default_page, target, pool),
+                           make_sign_out(landing, site, pool), NULL);
     case MES_OFFER_NONE:
         break;
     }

@@ -82,8 +82,11 @@ es_rv_t mes_fetch_get(mes_fetched_t *fetched, const mes_source_t *source, const 
 
 /* ---- copyfile.c ---------------------------------------------------------------------------------------------- */
 
-/* The folder of the copies, below the state directory: the server's user writes it. ES_CONFIG_STATE. */
-es_rv_t mes_copyfile_folder(mes_folder_t **folder, const mes_folder_t *parent, es_why_t *why, apr_pool_t *pool);
+/* A folder below the state directory that the server's user writes: of the copies, MES_COPYFILE_FOLDER, or of a database of
+ * accounts. ES_CONFIG_STATE. */
+#define MES_COPYFILE_FOLDER "metadata"
+es_rv_t mes_copyfile_folder(mes_folder_t **folder, const mes_folder_t *parent, const char *name, es_why_t *why,
+                            apr_pool_t *pool);
 /* *copy = NULL: there is none. ES_METADATA_COPY. */
 es_rv_t mes_copyfile_read(es_copy_t **copy, const mes_refresh_t *refresh, const mes_source_t *source, es_why_t *why,
                           apr_pool_t *pool);

@@ -74,7 +74,7 @@ int mes_resend_serve(request_rec *r, const mes_site_t *site)
     mes_request_flow(&flow, r, site);
     if (es_resume_find(&session, &flow, location->value[MES_LIFETIME].number, location->value[MES_IDLE].number, &why) !=
         ES_OK) {
-        return mes_io_refuse(r, site, &why, MES_OFFER_SIGN_IN);
+        return mes_io_refuse(r, site, &why, why.rv == ES_ACCOUNT_PENDING ? MES_OFFER_WAIT : MES_OFFER_SIGN_IN);
     }
     if (es_codec_form_find(&id, es_bytes_of(r->args ? r->args : ""), "id", &why, r->pool) != ES_OK ||
         es_resend_take(&resend, &flow, &session, id, &why) != ES_OK) {

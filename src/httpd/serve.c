@@ -5,6 +5,7 @@
 #include "httpd/mes.h"
 
 #include "base/codec.h"
+#include "flow/account.h"
 #include "policy/hint.h"
 #include "policy/landing.h"
 
@@ -140,6 +141,7 @@ int mes_serve_login(request_rec *r, const mes_site_t *site)
     es_session_t session;
     const char *landing;
     es_flow_t flow;
+    es_rv_t rv;
 
     if (r->method_number != M_GET) {
         return refuse_method(r, "GET", NULL);
@@ -148,9 +150,10 @@ int mes_serve_login(request_rec *r, const mes_site_t *site)
         return mes_io_refuse(r, site, &why, MES_OFFER_AGAIN);
     }
     mes_request_flow(&flow, r, site);
-    flow.is_known = es_resume_find(&session, &flow, location->value[MES_LIFETIME].number,
-                                   location->value[MES_IDLE].number, &none) == ES_OK;
-    if (flow.is_known && ask.kind != ES_REQUEST_FRESH && ask.kind != ES_REQUEST_MFA) {
+    rv = es_resume_find(&session, &flow, location->value[MES_LIFETIME].number, location->value[MES_IDLE].number, &none);
+    flow.is_known = rv == ES_OK;
+    /* Whose account is not active has nothing to gain by another sign-in: the page says so. */
+    if ((rv == ES_OK || es_account_holds(rv)) && ask.kind != ES_REQUEST_FRESH && ask.kind != ES_REQUEST_MFA) {
         return redirect_to(r, landing);
     }
     /* A silent attempt is made in frames; any other Entra would show nothing of. */

@@ -153,7 +153,8 @@ es_rv_t mes_site_make(const mes_site_t **site, const mes_server_t *conf, es_byte
         (rv = make_metadata(&made->metadata, conf, connection, why, pool)) != ES_OK ||
         (rv = make_username(&made->flow.username, conf, connection, why, pool)) != ES_OK ||
         (rv = es_claims_check_aliases(made->flow.aliases, made->flow.n_aliases, why)) != ES_OK ||
-        (rv = es_groups_make(&known_groups, groups, n_groups, why, pool)) != ES_OK) {
+        (rv = es_groups_make(&known_groups, groups, n_groups, why, pool)) != ES_OK ||
+        (rv = mes_accountrules_make(&made->flow.accounts, conf, connection, state, why, pool)) != ES_OK) {
         return rv;
     }
     metadata = connection->metadata;

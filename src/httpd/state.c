@@ -13,7 +13,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define KEY_FOLDER "/var/lib/entra_saml"
 #define SEGMENT_FOLDER "/run/apache2"
 #define KEY_FILE "key"
 
@@ -140,9 +139,10 @@ static es_rv_t open_state(mes_state_t *state, const char **note, const mes_serve
     mes_folder_t *folder;
     es_rv_t rv;
 
-    if ((rv = open_folder(&folder, name ? name : KEY_FOLDER, why, pool)) != ES_OK ||
+    if ((rv = open_folder(&folder, name ? name : MES_KEY_FOLDER, why, pool)) != ES_OK ||
         (rv = open_key(&state->key, folder, why, pool)) != ES_OK ||
-        (rv = mes_copyfile_folder(&state->refresh->folder, folder, why, pool)) != ES_OK) {
+        (rv = mes_copyfile_folder(&state->refresh->folder, folder, MES_COPYFILE_FOLDER, why, pool)) != ES_OK ||
+        (rv = mes_accountrules_folder(state, folder, why, pool)) != ES_OK) {
         return rv;
     }
     state->owner = getpid();

@@ -2,6 +2,7 @@
  *
  * Sessions of another connection: where they are good, and what ends them.
  */
+#include "ledger.h"
 #include "person.h"
 #include "scene.h"
 
@@ -95,6 +96,58 @@ START_TEST(ones_own_comes_first)
 }
 END_TEST
 
+#define OBJECT "e0fa9b18-5373-5e48-8455-ace59eb04cc8"
+#define OBJECT_OF(tenant)                                                                                              \
+    ALICE "<Attribute Name=\"http://schemas.microsoft.com/identity/claims/tenantid\"><AttributeValue>" tenant          \
+          "</AttributeValue></Attribute><Attribute "                                                                   \
+          "Name=\"http://schemas.microsoft.com/identity/claims/objectidentifier\"><AttributeValue>" OBJECT             \
+          "</AttributeValue></Attribute>"
+
+/* Accounts are asked for here, although none were where the session was made; it is not ended for them. */
+START_TEST(our_accounts_hold)
+{
+    es_account_rules_t rules = { .policy = ES_ACCOUNTS_EXISTING,
+                                 .database = &ledger,
+                                 .trust = es_trust_attach(apr_pcalloc(unit_pool, ES_TRUST_SIZE), unit_pool),
+                                 .trusted = SECONDS(60) };
+    const es_account_rules_t elsewhere = { .policy = ES_ACCOUNTS_EXISTING,
+                                           .database = &ledger,
+                                           .trust = rules.trust,
+                                           .identity = { { 1 } },
+                                           .trusted = SECONDS(60) };
+    const char *theirs = sign_in(&there, OBJECT_OF(TENANT));
+    es_session_t session;
+
+    ledger_open();
+    scene_site.accounts = &rules;
+    ck_assert_int_eq(resume(&session, theirs, others), ES_ACCOUNT_MISSING);
+    ledger_add("tenant:" TENANT, OBJECT, NULL, NULL, ES_ACCOUNT_IS_ACTIVE);
+    ck_assert_int_eq(resume(&session, theirs, others), ES_OK);
+    ledger_rows[0].state = ES_ACCOUNT_IS_DISABLED;
+    ck_assert_msg(resume(&session, theirs, others) == ES_OK, "trusted for a minute");
+    scene_site.accounts = &elsewhere;
+    ck_assert_msg(resume(&session, theirs, others) == ES_ACCOUNT_DISABLED, "trust is of one table of accounts");
+    scene_site.accounts = NULL;
+    ck_assert_int_eq(resume(&session, theirs, others), ES_OK);
+}
+END_TEST
+
+/* Where there are no accounts nobody has looked whose tenant it is. */
+START_TEST(another_connections_tenant_speaks_for_itself)
+{
+    es_account_rules_t rules = { .policy = ES_ACCOUNTS_EXISTING,
+                                 .database = &ledger,
+                                 .trust = es_trust_attach(apr_pcalloc(unit_pool, ES_TRUST_SIZE), unit_pool) };
+    const char *theirs = sign_in(&there, OBJECT_OF("97fb2e3d-d978-44e1-bb74-0aa0109189b5"));
+    es_session_t session;
+
+    ledger_open();
+    ledger_add("tenant:97fb2e3d-d978-44e1-bb74-0aa0109189b5", OBJECT, NULL, NULL, ES_ACCOUNT_IS_ACTIVE);
+    scene_site.accounts = &rules;
+    ck_assert_int_eq(resume(&session, theirs, others), ES_ACCOUNT_TENANT);
+}
+END_TEST
+
 START_TEST(our_limits_hold)
 {
     const char *theirs = sign_in(&there, ALICE);
@@ -166,6 +219,8 @@ Suite *suite_scope(void)
     tcase_add_test(tcase, good_where_that_is_said);
     tcase_add_test(tcase, under_its_own_name_only);
     tcase_add_test(tcase, ones_own_comes_first);
+    tcase_add_test(tcase, our_accounts_hold);
+    tcase_add_test(tcase, another_connections_tenant_speaks_for_itself);
     tcase_add_test(tcase, our_limits_hold);
     tcase_add_test(tcase, the_tenants_of_both_hold);
     tcase_add_test(tcase, a_sign_out_ends_what_is_good_here);

@@ -2,10 +2,12 @@
  *
  * An application of several tenants, through the whole flow: who is admitted, who can speak for whom, who is who.
  */
+#include "ledger.h"
 #include "parting.h"
 #include "person.h"
 #include "unit.h"
 
+#include "base/codec.h"
 #include "session/shm.h"
 #include "table_tools.h"
 
@@ -103,6 +105,32 @@ static es_rv_t resume(const char *session)
     flow.cookies = session;
     return es_resume_find(&found, &flow, LIFETIME, LIFETIME, &why);
 }
+
+/* An account whose key is a claim: each tenant's administrator decides what its users' claims say. */
+START_TEST(accounts_are_kept_apart)
+{
+    static const es_account_claim_t name = { 10, "name" };
+    const es_account_rules_t rules = { .policy = ES_ACCOUNTS_JIT,
+                                       .database = &ledger,
+                                       .trust = es_trust_attach(apr_pcalloc(unit_pool, ES_TRUST_SIZE), unit_pool),
+                                       .connection = es_codec_hex(
+                                           es_bytes(&site.connection->id, sizeof site.connection->id), unit_pool),
+                                       .key = &name };
+    const char *session;
+    es_why_t why;
+
+    ledger_open();
+    site.accounts = &rules;
+    ck_assert_reason(sign_in(&session, STS(CONTOSO), ADA(CONTOSO), &why), ES_OK, why);
+    ck_assert_reason(sign_in(&session, STS(FABRIKAM), ADA(FABRIKAM), &why), ES_OK, why);
+    ck_assert_int_eq(ledger_n_rows, 2);
+    ck_assert_str_eq(ledger_rows[0].key.subject, ledger_rows[1].key.subject);
+    ck_assert_str_eq(ledger_rows[1].key.authority,
+                     apr_pstrcat(unit_pool, "connection:", rules.connection, "/" FABRIKAM, NULL));
+    ck_assert_reason(sign_in(&session, STS(CONTOSO), ADA(CONTOSO), &why), ES_OK, why);
+    ck_assert_int_eq(ledger_n_rows, 2);
+}
+END_TEST
 
 /* Although each may have one session only; also where the object ids are left out of the claims, so that NameIDs count,
  * which are the same here. */
@@ -288,6 +316,7 @@ Suite *suite_tenants(void)
     TCase *tcase = unit_case(suite, "tenants");
 
     tcase_add_checked_fixture(tcase, open_all, table_free);
+    tcase_add_test(tcase, accounts_are_kept_apart);
     tcase_add_loop_test(tcase, users_are_kept_apart, 0, 2);
     tcase_add_test(tcase, no_tenant_speaks_for_another);
     tcase_add_test(tcase, a_tenant_taken_off_the_list_is_out);

@@ -82,6 +82,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_fixups(mes_export_environment, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_fixups(mes_cookies_settle, NULL, NULL, APR_HOOK_REALLY_FIRST);
     /* The last hook before the handler, after all fixups. */
+    ap_hook_insert_filter(mes_gate_follow, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_insert_filter(mes_export_settle, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_insert_filter(mes_cookies_insert, NULL, NULL, APR_HOOK_REALLY_FIRST);
 

@@ -39,16 +39,21 @@ static void set(request_rec *r, const char *cookies)
     }
 }
 
-/* An internal redirect comes here again, with the headers of the request before it: settle looks after those. */
+/* An internal redirect comes here again, with the headers of the request before it: settle looks after those. But the
+ * ErrorDocument of a request that httpd refused before any hook (no Host, an unknown Expect) is the first to come. */
 int mes_cookies_hide(request_rec *r)
 {
     mes_request_t *request;
     const char *sent;
 
-    if (r->prev || r->main || !mes_request_site(r)) {
+    if (!mes_request_site(r)) {
         return DECLINED;
     }
-    request = mes_request_get(r);
+    request = mes_request_get(mes_request_first(r));
+    if (request->are_hidden) {
+        return DECLINED;
+    }
+    request->are_hidden = 1;
     sent = join(r);
     if (sent && es_cookie_strip(&request->cookies_left, sent, r->pool)) {
         request->cookies = sent;
@@ -57,13 +62,30 @@ int mes_cookies_hide(request_rec *r)
     return DECLINED;
 }
 
-/* Each location has its own say, and an internal redirect or a subrequest leads from one to another. Only what one of
- * these two hooks has put there is changed: mod_headers may have written another one. */
+/* What there should be instead of the Cookie header that is there now. Ours come back only where it is what was left of
+ * it: mod_headers may have written another one. They go in any case, whatever that has made of them meanwhile. */
+static const char *choose(const mes_request_t *first, const char *now, int passes, apr_pool_t *pool)
+{
+    const char *rest = now;
+
+    if (passes) {
+        return now == first->cookies_left ? first->cookies : now;
+    }
+    if (now == first->cookies) {
+        return first->cookies_left;
+    }
+    if (now) {
+        es_cookie_strip(&rest, now, pool);
+    }
+    return rest;
+}
+
+/* Each location has its own say, and an internal redirect or a subrequest leads from one to another. */
 int mes_cookies_settle(request_rec *r)
 {
     const int passes = (int)mes_request_location(r)->value[MES_PASS_COOKIES].number;
     mes_request_t *first;
-    const char *now, *wanted, *other;
+    const char *now, *wanted;
 
     first = mes_request_find(mes_request_first(r));
     if (!first || !first->cookies || (!passes && !first->are_passed)) {
@@ -71,9 +93,8 @@ int mes_cookies_settle(request_rec *r)
     }
     first->are_passed = 1;
     now = apr_table_get(r->headers_in, "Cookie");
-    wanted = passes ? first->cookies : first->cookies_left;
-    other = passes ? first->cookies_left : first->cookies;
-    if (now == other && now != wanted) {
+    wanted = choose(first, now, passes, r->pool);
+    if (now != wanted) {
         if (r->main) { /* its headers may be those of the page around it */
             r->headers_in = apr_table_copy(r->pool, r->headers_in);
         }

@@ -60,7 +60,8 @@ static int is_aged(const mes_request_t *request)
 }
 
 /* Would a stranger be denied just the same, by his address for example? Then who the user is does not matter, and
- * another sign-in would change nothing. A rule of ours that failed has answered that. */
+ * another sign-in would change nothing. A rule of ours that failed has answered that, and so has an expression that asked
+ * for a claim: see mes_gate_judge. */
 static int is_about_the_user(request_rec *r, mes_request_t *request)
 {
     const es_rv_t resumed = request->resumed;
@@ -71,6 +72,7 @@ static int is_about_the_user(request_rec *r, mes_request_t *request)
         return 1;
     }
     request->resumed = ES_SESSION_NONE;
+    request->is_claim_asked = 0;
     request->is_judging = 1;
     r->user = r->ap_auth_type = NULL;
     verdict = ap_run_access_checker_ex(r);
@@ -78,7 +80,7 @@ static int is_about_the_user(request_rec *r, mes_request_t *request)
     request->is_judging = 0;
     r->user = user;
     r->ap_auth_type = type;
-    return verdict != HTTP_FORBIDDEN;
+    return verdict != HTTP_FORBIDDEN || request->is_claim_asked;
 }
 
 /* The sign-in that the section offers, ES_REQUEST_PLAIN for none. */

@@ -86,7 +86,8 @@ int mes_endpoint_type(request_rec *r)
 }
 
 /* Whoever may come before he has signed in may sign in: what httpd's rules leave open for want of a user is granted, a
- * denial (a foreign address, all denied) stays one. The hook is called from within itself to hear the rules. */
+ * denial (a foreign address, all denied) stays one, unless an expression asked for a claim: see mes_gate_judge. The hook is
+ * called from within itself to hear the rules. */
 int mes_endpoint_admit(request_rec *r)
 {
     mes_request_t *request = mes_request_find(r);
@@ -96,9 +97,10 @@ int mes_endpoint_admit(request_rec *r)
         return DECLINED;
     }
     request->is_judging = 1;
+    request->is_claim_asked = 0;
     verdict = ap_run_access_checker_ex(r);
     request->is_judging = 0;
-    return verdict == DECLINED ? OK : verdict;
+    return verdict == DECLINED || (verdict == HTTP_FORBIDDEN && request->is_claim_asked) ? OK : verdict;
 }
 
 int mes_endpoint_handle(request_rec *r)

@@ -71,7 +71,8 @@ static const char *join_values(const asked_t *asked, const mes_site_t *site, con
 /* ---- expressions --------------------------------------------------------------------------------------------- */
 
 /* <If>, SetEnvIfExpr and rewrite rules of a virtual host are evaluated before httpd comes to authorization: then by what
- * the section is that the request is in by now, and once for each of those. */
+ * the section is that the request is in by now, and once for each of those. To be asked about is no use of the session:
+ * authorization notes that, where it comes to it, and the session endpoint asks for sections that nobody goes to. */
 static const es_session_t *look_ahead(request_rec *r, const mes_site_t *site)
 {
     mes_request_t *request = mes_request_get(r);
@@ -81,22 +82,22 @@ static const es_session_t *look_ahead(request_rec *r, const mes_site_t *site)
     if (request->looked_in != r->per_dir_config) {
         request->looked_in = r->per_dir_config;
         request->ahead =
-            mes_gate_find(&session, r, site, &why) == ES_OK ? apr_pmemdup(r->pool, &session, sizeof session) : NULL;
+            mes_gate_look(&session, r, site, &why) == ES_OK ? apr_pmemdup(r->pool, &session, sizeof session) : NULL;
     }
     return request->ahead;
 }
 
-/* Of whom an expression speaks. Whether it was asked in vain, gate.c wants to know: mod_authz_core takes an expression
- * that is false for a denial, and does not ask who the user is. */
+/* Of whom an expression speaks; at our endpoints of nobody. Whether it was asked in vain, gate.c and endpoint.c want to
+ * know: mod_authz_core takes an expression that is false for a denial, and does not ask who the user is. */
 static const es_session_t *find_session(request_rec *r, const mes_site_t *site)
 {
     mes_request_t *request = mes_request_find(r);
     const es_session_t *session = mes_request_session(r);
 
-    if (session || !mes_request_is_ours(r) || mes_request_location(r)->is_bare || (request && request->endpoint)) {
+    if (session || !mes_request_is_ours(r) || mes_request_location(r)->is_bare) {
         return session;
     }
-    if (mes_request_judged(r)) {
+    if (mes_request_judged(r) || (request && request->endpoint)) {
         if (request) {
             request->is_claim_asked = 1;
         }

@@ -27,15 +27,34 @@ static int is_look(const request_rec *r)
     return outer && outer->endpoint;
 }
 
-es_rv_t mes_gate_find(es_session_t *session, request_rec *r, const mes_site_t *site, es_why_t *why)
+static es_rv_t check_fresh(const es_session_t *session, const request_rec *r, es_why_t *why)
 {
     const apr_interval_time_t fresh = mes_request_location(r)->value[MES_FRESH_SIGN_IN].number;
+
+    return fresh ? es_session_check_fresh(session, r->request_time, fresh, why) : ES_OK;
+}
+
+/* The session of the request, by the limits of its section. */
+static es_rv_t find(es_session_t *session, request_rec *r, const mes_site_t *site, es_why_t *why)
+{
     es_flow_t flow;
     es_rv_t rv;
 
     mes_request_flow(&flow, r, site);
     rv = mes_request_resume(session, r, &flow, why);
-    return rv == ES_OK && fresh ? es_session_check_fresh(session, flow.now, fresh, why) : rv;
+    return rv == ES_OK ? check_fresh(session, r, why) : rv;
+}
+
+es_rv_t mes_gate_look(es_session_t *session, request_rec *r, const mes_site_t *site, es_why_t *why)
+{
+    const mes_value_t *value = mes_request_location(r)->value;
+    es_place_t place;
+    es_flow_t flow;
+    es_rv_t rv;
+
+    mes_request_flow(&flow, r, site);
+    rv = es_resume_look(session, &place, &flow, value[MES_LIFETIME].number, value[MES_IDLE].number, why);
+    return rv == ES_OK ? check_fresh(session, r, why) : rv;
 }
 
 /* In our sections it is our session's user or nobody, whoever else may have set it. */
@@ -72,7 +91,7 @@ int mes_gate_resume(request_rec *r)
         request->cause = "there is no metadata yet, so that nobody can sign in or be known";
         return DECLINED;
     }
-    request->resumed = mes_gate_find(&request->session, r, site, &why);
+    request->resumed = find(&request->session, r, site, &why);
     if (request->resumed != ES_OK) {
         request->cause = apr_pstrdup(r->pool, why.text);
         mes_io_trace(r, "no session", request->cause);
@@ -172,6 +191,15 @@ int mes_gate_pass(request_rec *r)
     }
     mes_request_get(r)->is_passed = 1;
     return DECLINED;
+}
+
+/* mod_dir and mod_negotiation put what a subrequest found, and the rules let in, in the place of a request that may have
+ * come to no rules of ours; whose session it was stays behind with the subrequest. */
+void mes_gate_follow(request_rec *r)
+{
+    if (mes_request_site(r) && !mes_request_judged(r) && mes_request_is_ours(r)) {
+        mes_gate_resume(r);
+    }
 }
 
 /* Entra shows nothing in a frame: there a link leads out of it. */

@@ -388,6 +388,7 @@ typedef struct {
     const es_site_t *const *others; /* of EntraSAMLSessionsFrom; kept likewise */
     const char *cookies;            /* as the browser sent them, on its own request; NULL: none of ours was there */
     const char *cookies_left;       /* the same without ours; NULL: nothing is left */
+    int are_hidden;                 /* they were looked for, and ours taken out; on its own request too */
     int are_passed;                 /* some location has put ours back */
     const void *looked_in;     /* the per-directory configuration in which an expression looked for the session ahead of
                                * authorization */
@@ -525,10 +526,11 @@ const char *mes_pages_framed_policy(const char *template, apr_pool_t *pool);
 int mes_expression_find(ap_expr_lookup_parms *parms);
 int mes_expression_register_log(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp);
 
-/* The session of the request, by the limits of the section that it is in by now. Reasons of es_resume_find and
- * es_session_check_fresh. */
-es_rv_t mes_gate_find(es_session_t *session, request_rec *r, const mes_site_t *site, es_why_t *why);
+/* The session of the request, by the limits of the section that it is in by now, without noting that it was used. Reasons
+ * of es_resume_look and es_session_check_fresh. */
+es_rv_t mes_gate_look(es_session_t *session, request_rec *r, const mes_site_t *site, es_why_t *why);
 int mes_gate_resume(request_rec *r);
+void mes_gate_follow(request_rec *r);
 int mes_gate_judge(request_rec *r);
 int mes_gate_signon(request_rec *r);
 int mes_gate_pass(request_rec *r);

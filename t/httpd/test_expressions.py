@@ -122,6 +122,28 @@ def test_a_rule(httpd, people, make_visitor, name):
         assert people[person].open(url).status == 403
 
 
+def test_a_rule_of_the_whole_host(make_httpd, entra):
+    """The endpoints stay open for who has yet to sign in, but to none whom another rule denies."""
+    httpd = make_httpd(
+        vhost=f"""
+        <Location "/">
+            AuthType entra-saml
+            <RequireAll>
+                Require expr "%{{QUERY_STRING}} != 'denied'"
+                Require valid-user
+                Require expr "{IS_EDITOR}"
+            </RequireAll>
+        </Location>"""
+    )
+    httpd.script("env", ENVIRONMENT)
+    httpd.log.tolerate_denials()
+    ada, ben = (Visitor(httpd.network, entra) for _ in range(2))
+    assert ada.open(f"{ORIGIN}/saml/metadata").status == 200 and ada.open(f"{ORIGIN}/saml/metadata?denied").status == 403
+    assert ada.fetch(f"{ORIGIN}/saml/session").status == 401
+    assert ada.sign_in(ENV).json["REMOTE_USER"] == "ada@contoso.example" and ada.fetch(f"{ORIGIN}/saml/session").status == 200
+    assert ben.sign_in(ENV, "ben").status == 403
+
+
 def test_what_variables_are_made_of_it(httpd, people):
     """SetEnvIfExpr and <If> come before authorization, rewrite rules of a virtual host before everything."""
     ada, ben = (people[name].open(ENV) for name in ("ada", "ben"))

@@ -108,6 +108,34 @@ SPELLINGS = [
 ]
 
 
+@pytest.mark.parametrize("said", ["", "EntraSAMLHeader X-User user"], ids=["variables", "headers"])
+def test_an_index_in_a_section_of_its_own(make_httpd, entra, said):
+    """mod_dir asks the rules of what it finds, not of where it looks: the user comes along all the same."""
+    rules = f"""
+    LogFormat "%r|%u|%{{name}}^EC" users
+    CustomLog "${{ROOT}}/users.log" users
+    <Location "/cgi-bin">
+        AuthType entra-saml
+        Require valid-user
+        {said}
+    </Location>
+    <Directory "${{ROOT}}/htdocs/dir">
+        DirectoryIndex /cgi-bin/env
+    </Directory>"""
+    httpd = make_httpd(vhost=rules)
+    httpd.script("env", ENVIRONMENT)
+    httpd.page("dir/x.txt", "x")
+    visitor, stranger = (Visitor(httpd.network, entra) for _ in range(2))
+    visitor.sign_in(f"{ORIGIN}/cgi-bin/env")
+    for headers in ({}, {"X-User": "root"}):
+        seen = visitor.open(f"{ORIGIN}/dir/", headers=headers).json
+        assert seen["REMOTE_USER"] == seen["ENTRA_NAME"] == "ada@contoso.example" and seen["AUTH_TYPE"] == "entra-saml"
+        assert not said or seen["HTTP_X_USER"] == "ada@contoso.example"
+        assert "ENTRA_" not in stranger.open(f"{ORIGIN}/dir/", headers=headers, follow=False).text
+    log = httpd.root / "users.log"
+    assert httpd.wait(lambda: log.read_text().count("/dir/ HTTP/1.1|ada@contoso.example|ada@contoso.example\n") == 2)
+
+
 def test_encoded_addresses_are_no_way_around(make_httpd, entra):
     """However its address is written a protected page is protected; an endpoint is only what is written as one."""
     httpd = make_httpd(vhost='<Location "/private">\nAuthType entra-saml\nRequire valid-user\n</Location>')

@@ -32,6 +32,9 @@ VHOST = """
     </Location>
     <Location "/idle">
         EntraSAMLSessionIdle 4s
+        <If "'Reader' in entra_claim('roles')">
+            EntraSAMLSessionIdle 2s
+        </If>
     </Location>
     <Location "/pay">
         EntraSAMLFreshSignIn 1h
@@ -167,7 +170,7 @@ def test_a_page_that_wants_a_fresh_sign_in(httpd, ada):
 
 
 def test_asking_does_not_keep_it_alive(httpd, ada):
-    """Nor does the look at a page's section; POST does, as the use of a page would."""
+    """Nor does the look at a page's section, not even where that asks for claims; POST does, as the use of a page would."""
     time.sleep(1.1)
     first = told(ada, "/idle/x")
     for _ in range(5):

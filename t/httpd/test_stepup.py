@@ -35,6 +35,7 @@ SECTIONS = {
     "fresh-mfa": "EntraSAMLFreshSignIn 5min\nEntraSAMLStepUp MFA\nRequire entra-mfa",
     "user": "EntraSAMLStepUp Fresh\nRequire user ada@contoso.example",
     "expression": 'EntraSAMLStepUp Fresh\nRequire expr "%{REMOTE_USER} =~ /^ada@/"',
+    "claim": "EntraSAMLStepUp Fresh\nRequire expr \"'Editor' in entra_claim('roles')\"",
     "address": "EntraSAMLStepUp Fresh\n<RequireAll>\nRequire valid-user\nRequire ip 192.0.2.1\n</RequireAll>",
     "nobody": "EntraSAMLStepUp Fresh\nRequire all denied",
     "programs": "EntraSAMLUnauthenticated 401\nEntraSAMLStepUp MFA\nRequire entra-mfa",
@@ -314,7 +315,7 @@ def test_where_the_user_does_not_matter(httpd, ben, folder):
     assert "rule" in httpd.log.find("access-denied")[0]
 
 
-@pytest.mark.parametrize("folder", ["user", "expression"])
+@pytest.mark.parametrize("folder", ["user", "expression", "claim"])
 def test_rules_of_other_modules(httpd, ben, folder):
     """Also where a rule asks for a user although there is one, as expressions about REMOTE_USER do."""
     asked = ben.ask(url(folder))

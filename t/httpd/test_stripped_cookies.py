@@ -11,7 +11,9 @@ from visitor import BINDING_COOKIE, SESSION_COOKIE, Visitor
 VHOST = """
     LogFormat "%r|%{Cookie}i|%{__Host-entra-session-x}C" cookies
     CustomLog "${ROOT}/cookies.log" cookies
+    ErrorDocument 400 /open/env
     ErrorDocument 404 /open/env
+    ErrorDocument 417 /private/env
     AcceptPathInfo On
     ScriptAlias "/open/" "${ROOT}/cgi-bin/"
     ScriptAlias "/passing/" "${ROOT}/cgi-bin/"
@@ -56,6 +58,10 @@ VHOST = """
             EntraSAMLPassCookies Off
         </Files>
     </Directory>
+    <Directory "${ROOT}/htdocs/edits">
+        EntraSAMLPassCookies On
+        RequestHeader edit Cookie "^a=1" "a=2"
+    </Directory>
     <Location "/edited">
         EntraSAMLPassCookies On
         ProxyPass "${BACKEND}"
@@ -73,6 +79,7 @@ def httpd(make_httpd, backend):
     httpd.page("passing.shtml", '<!--#include virtual="/passing/env" --><!--#include virtual="/open/env" -->')
     httpd.page("index/env.html", ENVIRONMENT).chmod(0o755)
     httpd.page("pages/there.html", "there")
+    httpd.page("edits/page.shtml", '<!--#include virtual="/passing/env" --><!--#include virtual="/open/env" -->')
     for name in ("handed-on", "from-open"):
         httpd.page(f"{name}/index.html", name)
     return httpd
@@ -169,6 +176,25 @@ def test_a_location_that_wants_them(ada):
     first, second = ada.open(f"{ORIGIN}/passing.shtml", headers={"Cookie": sent}).text.split("}\n")[:2]
     assert sent in first and "a=1; b=2" in second and is_stripped(second, ada)
     assert ada.open(f"{ORIGIN}/passing/env").json["HTTP_COOKIE"] == ada.jar.header(f"{ORIGIN}/passing/env")
+
+
+def test_what_an_administrator_made_of_them_goes_no_further(ada):
+    """By mod_headers where they pass: to a subrequest or an error document where they do not, without ours."""
+    sent = f"a=1; {ours(ada)}; b=2"
+    first, second = ada.open(f"{ORIGIN}/edits/page.shtml", headers={"Cookie": sent}).text.split("}\n")[:2]
+    assert f"a=2; {ours(ada)}; b=2" in first and "a=2; b=2" in second and is_stripped(second, ada)
+    assert ada.open(f"{ORIGIN}/edits/none", headers={"Cookie": sent}).json["HTTP_COOKIE"] == "a=2; b=2"
+
+
+@pytest.mark.parametrize(
+    "head, user", [("", None), (f"Host: {HOST}\r\nExpect: miracles\r\n", "ada@contoso.example")], ids=["no host", "expectation"]
+)
+def test_what_httpd_refuses_before_any_hook(ada, httpd, head, user):
+    """Its ErrorDocument is the first that comes to us: the program there gets none of ours, and ours still count."""
+    request = f"GET / HTTP/1.1\r\n{head}Connection: close\r\nCookie: a=1; {ours(ada)}; b=2\r\n\r\n"
+    answer = raw(httpd.network, ORIGIN, request.encode()).decode("latin-1")
+    assert '"HTTP_COOKIE": "a=1; b=2"' in answer and is_stripped(answer, ada)
+    assert (f'"REMOTE_USER": "{user}"' in answer) == (user is not None)
 
 
 def test_what_an_administrator_has_written_stays(ada, backend):

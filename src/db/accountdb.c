@@ -137,7 +137,7 @@ static es_rv_t read_rows(const es_account_t **rows, int *n_rows, es_dbd_t *dbd, 
         const char *const *column = found[i].column;
 
         if (!column[0] || !es_account_state_read(&list[i].state, column[5])) {
-            return es_fail(why, ES_ACCOUNTS_FAULT, "statement %s: row %.40s has state \"%.40s\"",
+            return es_fail(why, ES_ACCOUNTS_ROW, "statement %s: row %.40s has state \"%.40s\"",
                            statements[statement].name, column[0] ? column[0] : "(none)", column[5] ? column[5] : "");
         }
         list[i].id = column[0];

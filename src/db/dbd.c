@@ -7,6 +7,7 @@
 
 /* Rows of one answer: a key has one, an address a few. What goes on for longer is some other statement's answer. */
 #define ROWS_MAX 100000
+#define CONNECT_SECONDS "5"
 
 struct es_dbd_t {
     apr_pool_t *pool;
@@ -78,7 +79,8 @@ static const char *say(const char *error, const char *password, apr_pool_t *pool
     if (!error || !*error) {
         return "the driver gives no reason";
     }
-    if ((password && strstr(error, password)) || strstr(error, "connection info string")) {
+    if ((password && strstr(error, password)) || strstr(error, "connection info string") || strstr(error, " URI") ||
+        strstr(error, "percent-encoded")) {
         return "the driver cannot read its parameters";
     }
     text = apr_pstrdup(pool, error);
@@ -131,6 +133,22 @@ static es_rv_t prepare(es_dbd_t *dbd, int statement, es_why_t *why)
     return error ? fail(dbd, said->name, error, why, dbd->pool) : ES_OK;
 }
 
+/* libpq waits for ever for a server that takes the connection and says nothing, and who waits holds up everybody who needs a
+ * connection. A limit of the administrator's own stands, whatever it is. */
+static const char *limit_wait(const apr_dbd_driver_t *driver, const char *params, apr_pool_t *pool)
+{
+    const int is_uri = strncmp(params, "postgres", 8) == 0 && strstr(params, "://");
+
+    if (strcmp(apr_dbd_name(driver), "pgsql") != 0 || strstr(params, "connect_timeout")) {
+        return params;
+    }
+    return apr_pstrcat(pool, params,
+                       !is_uri               ? " "
+                       : strchr(params, '?') ? "&"
+                                             : "?",
+                       "connect_timeout=" CONNECT_SECONDS, NULL);
+}
+
 es_rv_t es_dbd_open(es_dbd_t **dbd, const apr_dbd_driver_t *driver, const char *params,
                     const es_dbd_statement_t *statements, es_why_t *why, apr_pool_t *pool)
 {
@@ -149,7 +167,7 @@ es_rv_t es_dbd_open(es_dbd_t **dbd, const apr_dbd_driver_t *driver, const char *
     made->pool = own;
     made->driver = driver;
     made->password = find_password(params, own);
-    if (apr_dbd_open_ex(driver, own, params, &made->handle, &error) != APR_SUCCESS) {
+    if (apr_dbd_open_ex(driver, own, limit_wait(driver, params, own), &made->handle, &error) != APR_SUCCESS) {
         es_fail(why, ES_ACCOUNTS_DOWN, "%.40s cannot connect: %.600s", apr_dbd_name(driver),
                 say(error, made->password, own));
         apr_pool_destroy(own);

@@ -34,6 +34,7 @@ es_rv_t es_dbd_driver(const apr_dbd_driver_t **driver, const char *name, es_why_
 int es_dbd_parameters(const char *sql);
 
 /* Connects, in a pool of its own below the one given; closed with that pool. The list of statements (NULL: none) is kept.
+ * Where the parameters say no connect_timeout, PostgreSQL is waited for 5 s.
  * What the driver says never shows a password of the parameters. ES_ACCOUNTS_DOWN: no connection. */
 es_rv_t es_dbd_open(es_dbd_t **dbd, const apr_dbd_driver_t *driver, const char *params,
                     const es_dbd_statement_t *statements, es_why_t *why, apr_pool_t *pool);

@@ -138,7 +138,7 @@ static es_rv_t find_row(es_account_t *row, int *found, const es_flow_t *flow, co
         }
     }
     if (count > 1) {
-        return es_fail(why, ES_ACCOUNTS_FAULT, "%d rows have the key %.64s %.200s: the table lacks a unique key", count,
+        return es_fail(why, ES_ACCOUNTS_ROW, "%d rows have the key %.64s %.200s: the table lacks a unique key", count,
                        key->authority, key->subject);
     }
     *found = count;
@@ -315,6 +315,7 @@ static es_rv_t ask_database(const es_flow_t *flow, const es_connection_t *connec
     return es_fail(why, ES_ACCOUNT_DISABLED, "the account of %.64s %.200s is disabled", key.authority, key.subject);
 }
 
+/* A row that cannot be read is none: the database answered, and what it said is not that the account is active. */
 static int is_silence(es_rv_t rv)
 {
     return rv == ES_ACCOUNTS_DOWN || rv == ES_ACCOUNTS_FAULT;
@@ -372,7 +373,7 @@ es_rv_t es_account_ask(const es_flow_t *flow, const es_connection_t *connection,
         return rules->trusts_when_down && since ? ES_OK : es_fail(why, rv, "%s", tried.text);
     }
     es_trust_forget(rules->trust, &place);
-    if (rv != ES_ACCOUNT_PENDING) {
+    if (rv != ES_ACCOUNT_PENDING && rv != ES_ACCOUNTS_ROW) {
         end(flow, connection, key);
     }
     return es_fail(why, rv, "%s", tried.text);
@@ -388,6 +389,7 @@ int es_account_holds(es_rv_t rv)
     case ES_ACCOUNT_TENANT:
     case ES_ACCOUNTS_DOWN:
     case ES_ACCOUNTS_FAULT:
+    case ES_ACCOUNTS_ROW:
         return 1;
     default:
         return 0;

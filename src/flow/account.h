@@ -34,7 +34,8 @@ void es_account_trust(const es_account_rules_t *rules, const es_hash_t *key, apr
  * EntraSAMLAccountsTrust. ES_ACCOUNT_PENDING: the session goes on and waits. ES_ACCOUNT_DISABLED, ES_ACCOUNT_MISSING,
  * ES_ACCOUNT_KEY, ES_ACCOUNT_TENANT: the session was
  * ended, where it is the site's own and not one of another connection whose sessions are good here; so it is with ES_SESSION_EXPIRED, which stands for ES_ACCOUNT_MISSING where a
- * sign-in would make the account. ES_ACCOUNTS_DOWN, ES_ACCOUNTS_FAULT: nobody knows. */
+ * sign-in would make the account. ES_ACCOUNTS_DOWN, ES_ACCOUNTS_FAULT: nobody knows. ES_ACCOUNTS_ROW: the row says nothing
+ * that can be read, and the session waits, trusted no more. */
 es_rv_t es_account_ask(const es_flow_t *flow, const es_connection_t *connection, const es_session_t *session,
                        const es_hash_t *key, es_why_t *why);
 

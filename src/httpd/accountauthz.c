@@ -15,16 +15,39 @@ typedef struct {
     int grants;                /* the line lets in whom it is met by, and is no part of an exception */
 } line_t;
 
-/* An alias is written once and may be used either way: it lets nobody be seen. */
+static int is_rule(const ap_directive_t *directive)
+{
+    return strncasecmp(directive->directive, "Require", 7) == 0 ||
+           strncasecmp(directive->directive, "<Require", 8) == 0;
+}
+
+/* Is there another rule beside it, which may let in by itself? */
+static int has_alternative(const ap_directive_t *directive)
+{
+    const ap_directive_t *other = directive->parent ? directive->parent->first_child : NULL;
+
+    if (!directive->parent || strcasecmp(directive->parent->directive, "<RequireAll") == 0) {
+        return 0;
+    }
+    while (other && (other == directive || !is_rule(other))) {
+        other = other->next;
+    }
+    return other != NULL;
+}
+
+/* An alias is written once and may be used either way: it lets nobody be seen. Nor does a line within a <RequireAll> that
+ * is one way in of several: when the rest of that fails, `valid-user` beside it would take him for a user. */
 static int grants(const ap_directive_t *directive, apr_pool_t *pool)
 {
     const char *args = directive->args;
+    int is_part = 0;
 
     if (strcasecmp(directive->directive, "Require") != 0 || strcasecmp(ap_getword_conf(pool, &args), "not") == 0) {
         return 0;
     }
     for (directive = directive->parent; directive; directive = directive->parent) {
-        if (strcasecmp(directive->directive, "<RequireNone") == 0) {
+        is_part |= strcasecmp(directive->directive, "<RequireAll") == 0;
+        if (strcasecmp(directive->directive, "<RequireNone") == 0 || (is_part && has_alternative(directive))) {
             return 0;
         }
     }

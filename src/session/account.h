@@ -85,7 +85,8 @@ es_rv_t es_account_choose(const es_account_t **row, int *bound, const es_account
                           const es_account_person_t *person, es_why_t *why, apr_pool_t *pool);
 
 /* The database. All functions may run in any thread at once. Any of them: ES_ACCOUNTS_DOWN, it cannot be reached;
- * ES_ACCOUNTS_FAULT, it was, and refused the statement or gave what is no answer. Each changes one row in one statement
+ * ES_ACCOUNTS_FAULT, it was, and refused the statement or gave what is no answer; ES_ACCOUNTS_ROW, the rows that it gave are
+ * none. Each changes one row in one statement
  * or none; to say it twice does no harm. */
 typedef struct es_accounts_t es_accounts_t;
 struct es_accounts_t {

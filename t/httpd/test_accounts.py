@@ -41,6 +41,14 @@ VHOST = """
             Require valid-user
         </RequireAll>
     </Location>
+    <Location "/cgi-bin/env/ways">
+        AuthType entra-saml
+        <RequireAll>
+            Require entra-account pending
+            Require entra-claim groups:nosuch
+        </RequireAll>
+        Require valid-user
+    </Location>
 """
 TRUSTED = 60
 
@@ -114,6 +122,14 @@ def test_who_waits_is_nobody(httpd, visitor):
     httpd.refused(visitor.open(f"{ORIGIN}/cgi-bin/env/members"), "account-pending")
     httpd.refused(visitor.open(f"{ORIGIN}/cgi-bin/env/others"), "account-pending")
     httpd.log.tolerate_denials()
+
+
+def test_who_waits_is_no_user_of_another_way_in(httpd, database, visitor):
+    """What a <RequireAll> that fails had let be seen, `valid-user` beside it does not see."""
+    visitor.sign_in(PAGE)
+    httpd.refused(visitor.open(f"{ORIGIN}/cgi-bin/env/ways"), "account-pending")
+    database.run("approve", subject())
+    assert visitor.open(f"{ORIGIN}/cgi-bin/env/ways").status == 200
 
 
 def test_who_waits_can_sign_out(httpd, visitor):

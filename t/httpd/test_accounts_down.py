@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The database of accounts goes away and comes back. PostgreSQL: a file that is open does not go away."""
 
+import socket
 import tempfile
 from pathlib import Path
 
@@ -106,3 +107,25 @@ def test_sessions_go_on_where_that_is_said(httpd, database, clock, ada, make_vis
     database.run("disable", USERS["ada"].object_id)
     clock.advance(TRUSTED + 1)
     httpd.refused(ada.open(PAGE), "account-disabled")
+
+
+def test_a_row_that_cannot_be_read_is_an_answer(httpd, database, clock, ada):
+    """The database is not down when it says something else than active: nobody is trusted on."""
+    httpd.configure(vhost=VHOST % f"{database.directives}\n EntraSAMLAccountsWhenDown trust")
+    httpd.graceful()
+    database.query("ALTER TABLE entra_accounts DROP CONSTRAINT entra_accounts_state_check")
+    database.query("UPDATE entra_accounts SET state = 'suspended'")
+    clock.advance(TRUSTED + 1)
+    httpd.refused(ada.open(PAGE), "accounts-row")
+    database.query("UPDATE entra_accounts SET state = 'active'")
+    assert ada.open(PAGE).text == "the page"
+
+
+def test_a_database_that_never_speaks(httpd, database, visitor):
+    """It takes connections and says nothing: nobody waits for it for ever, where no limit is said."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        said = f'EntraSAMLAccountsDatabase pgsql "host=127.0.0.1 port={port} dbname=a user=b"'
+        httpd.configure(vhost=VHOST % said)
+        httpd.graceful()
+        httpd.refused(visitor.sign_in(PAGE), "accounts-down")
